@@ -1,0 +1,83 @@
+"""The composition root: settings in, a running hub's parts out. The only file naming concrete classes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import entry_points
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
+
+from openhood.base.clock import Clock, SystemClock
+from openhood.base.ports import ObjectStore
+from openhood.base.settings import Settings, SettingsError, ensure_secret_key
+from openhood.domain.jobs import HANDLERS
+from openhood.domain.services import Services
+from openhood.engines.git.handles import ObjectDbs
+from openhood.http import asgi
+from openhood.infra.cache import FactCache
+from openhood.infra.db.engine import Database
+from openhood.infra.db.migrate import upgrade
+from openhood.infra.guarded_store import GuardedStore
+from openhood.infra.jobs.worker import Worker
+from openhood.infra.packcache import PackCache
+
+FACT_CACHE_BYTES = 48 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """An opened hub: its services, its job worker and its ASGI application."""
+
+    sv: Services
+    worker: Worker
+    asgi: ASGIApp
+
+    def close(self) -> None:
+        """Give back every connection. The ASGI lifespan does not: the CLI uses hubs without a server."""
+        self.sv.objects.close()
+        self.sv.db.close()
+
+
+def open_services(settings: Settings, *, clock: Clock | None = None, migrate: bool = True) -> Services:
+    """Open the database (migrated unless told otherwise), the object store and the caches.
+
+    Raises: SettingsError for URLs no plug-in handles; Unavailable if a part does not answer.
+    """
+    settings = ensure_secret_key(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.effective_database_url, pool_size=settings.threads + settings.workers)
+    if migrate:
+        upgrade(db)
+    store = GuardedStore(open_store(settings.effective_objects_url))
+    shutil.rmtree(settings.cache_dir / "git" / "scratch", ignore_errors=True)
+    return Services(
+        settings=settings,
+        clock=clock or SystemClock(),
+        db=db,
+        objects=store,
+        packs=PackCache(settings.cache_dir / "git", store),
+        object_dbs=ObjectDbs(),
+        facts=FactCache(FACT_CACHE_BYTES),
+    )
+
+
+def open_store(url: str) -> ObjectStore:
+    """Open the object store that the URL's scheme names, through its plug-in. Raises SettingsError."""
+    scheme = urlsplit(url).scheme
+    found = entry_points(group="openhood.objectstore", name=scheme)
+    if not found:
+        known = ", ".join(sorted(point.name for point in entry_points(group="openhood.objectstore")))
+        raise SettingsError(f"No object store plug-in for {scheme!r} URLs. Installed: {known}.")
+    opened: ObjectStore = next(iter(found)).load()(url)
+    return opened
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> Hub:
+    """Open everything and return the hub; the job worker starts with the ASGI lifespan."""
+    sv = open_services(settings, clock=clock)
+    handlers = {kind: partial(handler, sv) for kind, handler in HANDLERS.items()}
+    worker = Worker(sv.db, sv.clock, handlers, threads=settings.workers)
+    return Hub(sv, worker, asgi.build(sv, on_start=worker.start, on_stop=worker.stop))

@@ -1,0 +1,217 @@
+"""Every way the hub refuses: one class per kind of refusal, with its code and HTTP status.
+
+Raised by the domain and the engines, which know no HTTP; rendered by the doors in the form each
+client understands. The message is public and says what went wrong and what to do.
+"""
+
+from __future__ import annotations
+
+
+class HubError(Exception):
+    """A refusal with a public message. ``code`` becomes ``X-Error-Code`` when set."""
+
+    code: str | None = None
+    status: int = 500
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+        """Extra JSON keys for the client (for example ``url`` on a 409), or headers' raw values."""
+
+
+# 400
+class BadRequest(HubError):
+    """The request cannot be understood or asks for something impossible."""
+
+    status = 400
+
+
+class InvalidName(BadRequest):
+    """A repository, account, ref or hash name breaks the rules."""
+
+
+class InvalidPath(HubError):
+    """A path in a repository breaks the rules."""
+
+    status = 422
+
+    def __init__(self, path: str, why: str) -> None:
+        shown = path.encode("unicode_escape", "backslashreplace").decode("ascii")[:200]
+        super().__init__(f"Invalid path '{shown}': {why}.")
+
+
+class InvalidCard(BadRequest):
+    """The YAML front matter of a card is invalid; ``errors`` and ``warnings`` are in the facts."""
+
+
+class Unprocessable(HubError):
+    """The request is well formed but its content breaks a rule of the repository."""
+
+    status = 422
+
+
+class LfsObjectMissing(Unprocessable):
+    """A commit or push names an LFS object this repository does not have."""
+
+
+class PayloadTooLarge(HubError):
+    """A body, a line or a file is over its limit."""
+
+    status = 413
+
+
+class HashMismatch(BadRequest):
+    """Bytes do not have the hash or size that was announced."""
+
+
+# 401
+class Unauthorized(HubError):
+    """No or wrong credentials; ``invalid_credentials`` in the facts tells wrong ones."""
+
+    status = 401
+
+
+class InvalidCredentials(Unauthorized):
+    """A token, password or session is wrong, expired or revoked."""
+
+    def __init__(self, message: str = "Invalid credentials in Authorization header") -> None:
+        super().__init__(message)
+
+
+# 403
+class Forbidden(HubError):
+    """The viewer is known and may not do this."""
+
+    status = 403
+
+
+class RepoDisabled(Forbidden):
+    """The repository was disabled; clients compare this very sentence."""
+
+    def __init__(self) -> None:
+        super().__init__("Access to this resource is disabled.")
+
+
+class GatedRepo(HubError):
+    """The repository's content is gated and the viewer is not on its list (401 or 403)."""
+
+    code = "GatedRepo"
+
+    def __init__(self, message: str, *, anonymous: bool) -> None:
+        super().__init__(message)
+        self.status = 401 if anonymous else 403
+
+
+# 404
+class NotFound(HubError):
+    """Something other than a repository, revision or entry does not exist."""
+
+    status = 404
+
+
+class RepoNotFound(HubError):
+    """The repository does not exist, or the viewer must not learn that it does.
+
+    Anonymous viewers get 401 with the Hub's wording, others 404. The code goes with both, since
+    huggingface_hub recognises a bare 401 only on https (``utils/_http.py::REPO_API_REGEX``).
+    """
+
+    code = "RepoNotFound"
+
+    def __init__(self, *, anonymous: bool) -> None:
+        super().__init__("Invalid username or password." if anonymous else "Repository not found")
+        self.status = 401 if anonymous else 404
+
+
+class RevisionNotFound(HubError):
+    """No branch, tag, pull request or commit has this name."""
+
+    code = "RevisionNotFound"
+    status = 404
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(f"Invalid rev id: {revision[:200]}")
+
+
+class EntryNotFound(HubError):
+    """The path does not exist at this revision; ``commit`` in the facts is the revision's oid."""
+
+    code = "EntryNotFound"
+    status = 404
+
+    def __init__(self, message: str = "Entry not found", **facts: object) -> None:
+        super().__init__(message, **facts)
+
+
+# Redirect
+class Moved(HubError):
+    """The repository has another id now: doors answer 307 with the same route under the new id."""
+
+    status = 307
+
+    def __init__(self, *, old: str, new: str) -> None:
+        super().__init__(f"Temporary Redirect. The repository {old} is now {new}.")
+        self.old = old
+        self.new = new
+
+
+# 409 and friends
+class Conflict(HubError):
+    """Something with this name exists already, or is in a state that forbids the change."""
+
+    status = 409
+
+
+class BranchMoved(HubError):
+    """``parentCommit`` is not the tip of the branch any more."""
+
+    status = 412
+
+    def __init__(self) -> None:
+        super().__init__("The branch was updated since you opened this page. Please refresh and try again.")
+
+
+class RangeNotSatisfiable(HubError):
+    """The requested range lies past the end; ``size`` (bytes) is in the facts."""
+
+    status = 416
+
+
+class TooManyRequests(HubError):
+    """The rate limit is used up; ``retry_after_s`` is in the facts."""
+
+    status = 429
+
+
+class QuotaExceeded(Forbidden):
+    """A namespace's storage quota would be exceeded."""
+
+
+class NotSupported(HubError):
+    """The Hub has this route, this hub has not (yet)."""
+
+    status = 501
+
+
+class Unavailable(HubError):
+    """A part the hub needs (database, object store, git) does not answer now."""
+
+    status = 503
+
+
+# Raised by ports and engines, never meant to reach a client as they are
+class ObjectMissing(HubError):
+    """The object store has no such key: the hub lost bytes or is asked for the wrong ones."""
+
+    status = 500
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The object {key} is missing from the object store.")
+        self.key = key
+
+
+class CorruptObject(HubError):
+    """Stored bytes do not parse or do not have the hash they should have."""
+
+    status = 500

@@ -1,0 +1,227 @@
+"""The one place where permission is decided: a pure function of who asks, what for, and the facts.
+
+Nothing here reads the database; `repos.lookup` and the account actions bring the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+
+class OrgRole(IntEnum):
+    """A member's role in an organization; a higher one may do all that a lower one may."""
+
+    NO_ACCESS = 0
+    READ = 1
+    CONTRIBUTOR = 2
+    WRITE = 3
+    ADMIN = 4
+
+    @property
+    def label(self) -> str:
+        """The name in the Hub's API: ``no_access``, ``read``, ``contributor``, ``write``, ``admin``."""
+        return self.name.lower()
+
+    @classmethod
+    def from_label(cls, label: str) -> OrgRole | None:
+        """Return the role with this API name, or None."""
+        return cls.__members__.get(label.upper()) if label.islower() else None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedGrant:
+    """Permissions of a fine-grained token on one entity.
+
+    ``entity_type`` is ``user``, ``org``, ``model``, ``dataset`` or ``space``; ``entity_name`` is a
+    case-folded account name or ``namespace/name``.
+    """
+
+    entity_type: str
+    entity_name: str
+    permissions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrant:
+    """The token behind a request and what it allows of what its user may do.
+
+    ``role`` is ``read``, ``write`` or ``fineGrained``; the grants count for the last only.
+    """
+
+    id: int
+    display_name: str
+    kind: Literal["access", "oauth"]
+    role: Literal["read", "write", "fineGrained"]
+    created_at: datetime
+    expires_at: datetime | None
+    global_permissions: frozenset[str] = frozenset()
+    scoped: tuple[ScopedGrant, ...] = ()
+
+    def allows(self, permission: str, repo: RepoFacts) -> bool:
+        """Tell whether a fine-grained grant covers ``permission`` on ``repo``."""
+        if permission in self.global_permissions:
+            return True
+        names = (repo.namespace_key, f"{repo.namespace_key}/{repo.name_key}")
+        for grant in self.scoped:
+            if permission not in grant.permissions:
+                continue
+            if grant.entity_type in ("user", "org"):
+                if grant.entity_name == names[0]:
+                    return True
+            elif grant.entity_type == repo.type and grant.entity_name == names[1]:
+                return True
+        return False
+
+    def allows_on_namespace(self, permission: str, namespace_key: str) -> bool:
+        """Tell whether a fine-grained grant covers ``permission`` on a user or organization."""
+        return permission in self.global_permissions or any(
+            grant.entity_type in ("user", "org")
+            and grant.entity_name == namespace_key
+            and permission in grant.permissions
+            for grant in self.scoped
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """The person (and token) acting; `ANONYMOUS` for nobody.
+
+    ``roles`` maps organization numbers to the viewer's role there. ``token`` is None in a browser
+    session and on the command line, which may do all that the user may.
+    """
+
+    user_id: int | None = None
+    hex_id: str = ""
+    name: str = ""
+    fullname: str = ""
+    email: str | None = None
+    is_admin: bool = False
+    roles: Mapping[int, OrgRole] = field(default_factory=dict)
+    token: TokenGrant | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody is signed in."""
+        return self.user_id is None
+
+    @property
+    def may_write_anything(self) -> bool:
+        """Whether the credentials allow writing somewhere (a read token does not)."""
+        return self.user_id is not None and (self.token is None or self.token.role != "read")
+
+    def role_in(self, owner_id: int) -> OrgRole:
+        """Return the viewer's role in a namespace: one's own counts as admin."""
+        if owner_id == self.user_id:
+            return OrgRole.ADMIN
+        return self.roles.get(owner_id, OrgRole.NO_ACCESS)
+
+
+ANONYMOUS = Viewer()
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFacts:
+    """What the decision needs to know of a repository."""
+
+    type: str
+    owner_id: int
+    creator_id: int | None
+    namespace_key: str
+    name_key: str
+    is_private: bool
+    is_gated: bool
+    is_disabled: bool
+    has_gate_access: bool = False
+    gate_binds_members: bool = False
+
+
+class Need(StrEnum):
+    """What a caller wants to do with a repository."""
+
+    INFO = "info"  # know that it exists, its card data, its tree: public even where gated
+    READ = "read"  # its content
+    PROPOSE = "propose"  # open a pull request
+    WRITE = "write"  # commit, push, upload
+    ADMIN = "admin"  # settings, move, delete
+
+
+class Verdict(StrEnum):
+    """The outcome of `decide`."""
+
+    ALLOW = "allow"
+    HIDE = "hide"  # answer as if there were no such repository
+    GATE = "gate"
+    DISABLED = "disabled"
+    FORBID = "forbid"
+
+
+# The fine-grained permissions that satisfy each need (hub-docs `security-tokens`).
+_PERMISSIONS: Mapping[Need, tuple[str, ...]] = {
+    Need.INFO: ("repo.content.read", "repo.write"),
+    Need.READ: ("repo.content.read", "repo.write"),
+    Need.PROPOSE: ("discussion.write", "repo.write"),
+    Need.WRITE: ("repo.write",),
+    Need.ADMIN: ("repo.write",),
+}
+
+
+def decide(viewer: Viewer, repo: RepoFacts, need: Need) -> Verdict:
+    """Decide whether ``viewer`` may do ``need`` with ``repo``. Pure."""
+    role = viewer.role_in(repo.owner_id)
+    if repo.is_private and not (viewer.is_admin or role >= OrgRole.READ):
+        return Verdict.HIDE
+    if repo.is_private and not _token_covers(viewer, repo, Need.READ):
+        return Verdict.HIDE
+    if repo.is_disabled and not viewer.is_admin:
+        return Verdict.DISABLED
+    if need is Need.INFO:
+        return Verdict.ALLOW
+    if repo.is_gated and not _passes_gate(viewer, repo, role):
+        return Verdict.GATE
+    if need is Need.READ:
+        return Verdict.ALLOW
+    if viewer.is_anonymous or not viewer.may_write_anything or not _token_covers(viewer, repo, need):
+        return Verdict.FORBID
+    if need is Need.PROPOSE or viewer.is_admin:
+        return Verdict.ALLOW
+    needed = OrgRole.ADMIN if need is Need.ADMIN else OrgRole.WRITE
+    # A contributor may write to, and administrate, what they created themselves.
+    if role >= needed or (role >= OrgRole.CONTRIBUTOR and repo.creator_id == viewer.user_id):
+        return Verdict.ALLOW
+    # Members with the write role may change the settings of the organization's repositories too.
+    if need is Need.ADMIN and role >= OrgRole.WRITE:
+        return Verdict.ALLOW
+    return Verdict.FORBID
+
+
+def may_create_in(viewer: Viewer, owner_id: int, namespace_key: str) -> bool:
+    """Tell whether ``viewer`` may create a repository in a namespace."""
+    if viewer.is_anonymous or not viewer.may_write_anything:
+        return False
+    token = viewer.token
+    if (
+        token is not None
+        and token.role == "fineGrained"
+        and not token.allows_on_namespace("repo.write", namespace_key)
+    ):
+        return False
+    return viewer.is_admin or viewer.role_in(owner_id) >= OrgRole.CONTRIBUTOR
+
+
+def _passes_gate(viewer: Viewer, repo: RepoFacts, role: OrgRole) -> bool:
+    if viewer.is_admin or role >= OrgRole.WRITE or repo.owner_id == viewer.user_id:
+        return True
+    return repo.has_gate_access or (role >= OrgRole.READ and not repo.gate_binds_members)
+
+
+def _token_covers(viewer: Viewer, repo: RepoFacts, need: Need) -> bool:
+    token = viewer.token
+    if token is None or token.role == "write":
+        return True
+    if token.role == "read":
+        return need in (Need.INFO, Need.READ)
+    return any(token.allows(permission, repo) for permission in _PERMISSIONS[need])

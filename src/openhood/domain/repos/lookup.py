@@ -1,0 +1,118 @@
+"""Finding a repository for a viewer, and a revision in it: the one door where permission is asked.
+
+Whoever holds a `Repo` got it here, so no action decides access by itself.
+"""
+
+from __future__ import annotations
+
+from openhood.base.errors import Forbidden, GatedRepo, Moved, RepoDisabled, RepoNotFound, RevisionNotFound
+from openhood.base.names import MAIN, Oid, RefName, RepoId, RepoType, is_oid, is_short_oid
+from openhood.domain.access import Need, Verdict, Viewer, decide
+from openhood.domain.repos import gitdb, rows
+from openhood.domain.repos.types import At, Repo
+from openhood.domain.services import Services
+from openhood.infra.db.engine import Tx
+
+
+def find(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId, *, need: Need) -> Repo:
+    """Return the repository if ``viewer`` may do ``need`` with it. Runs in the caller's unit.
+
+    Raises: RepoNotFound (also where the viewer must not know of it), Moved, GatedRepo,
+    RepoDisabled, Forbidden.
+    """
+    repo = rows.get_repo(tx, repo_type, repo_id)
+    if repo is None:
+        moved = rows.get_redirect(tx, repo_type, repo_id)
+        if moved is not None and decide(viewer, moved.facts, Need.INFO) is not Verdict.HIDE:
+            raise Moved(old=str(repo_id), new=str(moved.repo_id))
+        raise RepoNotFound(anonymous=viewer.is_anonymous)
+    check(viewer, repo, need=need)
+    return repo
+
+
+def check(viewer: Viewer, repo: Repo, *, need: Need) -> None:
+    """Raise what `find` raises if ``viewer`` may not do ``need`` with a repository already loaded."""
+    verdict = decide(viewer, repo.facts, need)
+    if verdict is Verdict.ALLOW:
+        return
+    if verdict is Verdict.HIDE:
+        raise RepoNotFound(anonymous=viewer.is_anonymous)
+    if verdict is Verdict.DISABLED:
+        raise RepoDisabled
+    if verdict is Verdict.GATE:
+        raise GatedRepo(gate_message(viewer, repo), anonymous=viewer.is_anonymous)
+    raise Forbidden(_forbidden_message(viewer, repo, need))
+
+
+def gate_message(viewer: Viewer, repo: Repo) -> str:
+    """Return the Hub's sentence for a gate met without access (``datasets`` tells users apart by it)."""
+    restricted = f"Access to {repo.type.value} {repo.repo_id} is restricted"
+    if viewer.is_anonymous:
+        return f"{restricted}. You must have access to it and be authenticated to access it. Please log in."
+    return f"{restricted} and you are not in the authorized list. Visit {repo.web_path} to ask for access."
+
+
+def locate(
+    sv: Services,
+    viewer: Viewer,
+    repo_type: RepoType,
+    repo_id: RepoId,
+    *,
+    revision: str,
+    need: Need,
+) -> At:
+    """Find a repository and a commit in it. Opens its own read unit.
+
+    ``revision`` is a branch, a tag, a full ref name, ``HEAD`` or a full or short commit oid, in that
+    order of preference. Raises: what `find` raises, RevisionNotFound.
+    """
+    names = ref_candidates(revision)
+    with sv.db.read() as tx:
+        repo = find(tx, viewer, repo_type, repo_id, need=need)
+        found = rows.find_refs(tx, repo.id, names)
+    for name in names:
+        if name in found:
+            return At(repo, found[name].commit_oid, name)
+    return At(repo, resolve_oid(sv, repo, revision), None)
+
+
+def resolve_oid(sv: Services, repo: Repo, revision: str) -> Oid:
+    """Return the commit that a full or short oid names. Raises RevisionNotFound."""
+    if not is_short_oid(revision):
+        raise RevisionNotFound(revision)
+    text = revision.lower()
+    objects = gitdb.open_objects(sv, repo)
+    if is_oid(text):
+        oid = Oid(text)
+        known = objects.exists(oid) or gitdb.open_objects(sv, repo, expect=oid).exists(oid)
+        if known and objects.kind_and_size(oid)[0] == "commit":
+            return oid
+        raise RevisionNotFound(revision)
+    matches = objects.expand_short(text)
+    if len(matches) != 1:
+        raise RevisionNotFound(revision)
+    return matches[0]
+
+
+def ref_candidates(revision: str) -> list[RefName]:
+    """Return the refs a typed revision may mean, the most likely first."""
+    if revision in ("", "HEAD"):
+        return [MAIN]
+    if revision.startswith("refs/"):
+        return [RefName(revision)]
+    candidates = [RefName(f"refs/heads/{revision}"), RefName(f"refs/tags/{revision}")]
+    if revision.startswith(("heads/", "tags/", "pr/", "convert/")):
+        candidates.append(RefName(f"refs/{revision}"))
+    return candidates
+
+
+def _forbidden_message(viewer: Viewer, repo: Repo, need: Need) -> str:
+    if viewer.is_anonymous:
+        return "You must be logged in to do this. Run 'hf auth login' or pass a token."
+    if not viewer.may_write_anything:
+        return "Your token has the role 'read'. Use a token with the role 'write' to do this."
+    if need is Need.WRITE:
+        return "Forbidden: pass create_pr=1 as a query parameter to create a Pull Request"
+    if viewer.token is not None and viewer.token.role == "fineGrained":
+        return f"Your fine-grained token does not allow this on {repo.type.value} {repo.repo_id}."
+    return f"You don't have the rights to do this on {repo.type.value} {repo.repo_id}."

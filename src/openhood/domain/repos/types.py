@@ -1,0 +1,137 @@
+"""What a repository is to the rest of the product: frozen facts, no rows and no git handles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from openhood.base.names import Oid, RefName, RepoId, RepoType, Sha256
+from openhood.domain.access import RepoFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """A repository the viewer was allowed to find. ``id`` is its number inside this hub."""
+
+    id: int
+    hex_id: str
+    type: RepoType
+    repo_id: RepoId
+    owner_id: int
+    creator_id: int | None
+    visibility: str
+    gated: str
+    is_disabled: bool
+    pack_epoch: int
+    head_oid: Oid | None
+    created_at: datetime
+    last_modified: datetime
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only members may know of it (a protected space is visible, its files are not)."""
+        return self.visibility == "private"
+
+    @property
+    def facts(self) -> RepoFacts:
+        """What `access.decide` needs."""
+        namespace_key, name_key = self.repo_id.key
+        return RepoFacts(
+            type=self.type.value,
+            owner_id=self.owner_id,
+            creator_id=self.creator_id,
+            namespace_key=namespace_key,
+            name_key=name_key,
+            is_private=self.is_private,
+            is_gated=bool(self.gated),
+            is_disabled=self.is_disabled,
+        )
+
+    @property
+    def web_path(self) -> str:
+        """``/ns/name``, ``/datasets/ns/name`` or ``/spaces/ns/name``."""
+        return f"/{self.type.web_prefix}{self.repo_id}"
+
+    @property
+    def api_path(self) -> str:
+        """``/api/models/ns/name`` and so on."""
+        return f"/api/{self.type.plural}/{self.repo_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A revision found: the repository, the commit, and the ref it was reached by (None for an oid)."""
+
+    repo: Repo
+    commit: Oid
+    ref: RefName | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A ref's row. ``oid`` differs from ``commit_oid`` for an annotated tag only."""
+
+    name: RefName
+    oid: Oid
+    commit_oid: Oid
+    indexed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LfsPointerAt:
+    """A path whose blob is an LFS pointer, as a change introduces it."""
+
+    path: str
+    sha256: Sha256
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TipFacts:
+    """What the tip of main says of the repository; computed outside any unit, written with the ref."""
+
+    card: Mapping[str, object] | None
+    config: Mapping[str, object] | None
+    tags: tuple[str, ...]
+    pipeline_tag: str | None
+    library_name: str | None
+    sdk: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """One ref to be moved by compare-and-set.
+
+    ``expected`` None: the ref must not exist yet. ``new`` None: the ref is deleted.
+    ``commit`` is what ``new`` comes down to (itself unless an annotated tag).
+    """
+
+    name: RefName
+    expected: Oid | None
+    new: Oid | None
+    commit: Oid | None
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """A path a commit changed, for the last-commit index. ``deleted`` paths leave it."""
+
+    path: str
+    commit_oid: Oid
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """Everything else that becomes true in the unit in which refs move; all computed beforehand.
+
+    ``changes`` holds, per ref, the last commit of each changed path, newest first and each path once,
+    and is complete relative to the ref's old tip; refs not named there lose their index and get it back by a job. ``pointers`` are the
+    LFS pointers the change introduced.
+    """
+
+    tip: TipFacts | None = None
+    changes: Mapping[RefName, tuple[PathChange, ...]] = field(default_factory=dict)
+    pointers: tuple[LfsPointerAt, ...] = ()
+    message: str = ""

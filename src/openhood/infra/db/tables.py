@@ -1,0 +1,445 @@
+"""Every table, index and column type of the hub.
+
+Only ``rows.py`` modules of the domain and infra itself import this. Moments are stored as
+milliseconds since the epoch, documents as JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+    true,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as integer milliseconds since the epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:
+        """Turn an aware datetime into milliseconds."""
+        return None if value is None else (value - _EPOCH) // _MS
+
+    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
+        """Turn milliseconds into an aware datetime."""
+        return None if value is None else _EPOCH + value * _MS
+
+
+class Document(TypeDecorator[Any]):
+    """A JSON document, kept as text so that both databases give it back byte for byte."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> str | None:
+        """Serialise; None stays NULL."""
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Any) -> Any:
+        """Parse; NULL stays None."""
+        return None if value is None else json.loads(value)
+
+
+# SQLite numbers rows by itself only where the key is exactly INTEGER.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", _Id, primary_key=True, autoincrement=True)
+
+
+def _ref(name: str, target: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
+    return Column(
+        name, _Id, ForeignKey(target, ondelete="CASCADE"), primary_key=primary_key, nullable=nullable
+    )
+
+
+# --- accounts -------------------------------------------------------------------------------
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _id(),
+    Column("hex_id", String(24), nullable=False, unique=True),
+    Column("kind", String(8), nullable=False),  # user | org
+    Column("name", String(96), nullable=False),
+    Column("name_key", String(96), nullable=False, unique=True),
+    Column("fullname", String(200), nullable=False, server_default=""),
+    Column("email", String(320)),
+    Column("email_verified", Boolean, nullable=False, server_default=false()),
+    Column("password_hash", String(300)),
+    Column("is_admin", Boolean, nullable=False, server_default=false()),
+    Column("is_active", Boolean, nullable=False, server_default=true()),
+    Column("avatar_url", String(500)),
+    Column("details", String(500)),
+    Column("settings", Document, nullable=False, server_default="{}"),
+    Column("default_visibility", String(12), nullable=False, server_default="public"),
+    Column("created_at", Moment, nullable=False),
+)
+Index("uq_accounts_email", accounts.c.email, unique=True)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    _ref("org_id", "accounts.id", primary_key=True),
+    _ref("user_id", "accounts.id", primary_key=True),
+    Column("role", String(16), nullable=False),  # admin | write | contributor | read | no_access
+    Column("created_at", Moment, nullable=False),
+    Index("ix_memberships_user_id", "user_id"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _id(),
+    Column("hex_id", String(24), nullable=False, unique=True),
+    _ref("user_id", "accounts.id"),
+    Column("display_name", String(120), nullable=False),
+    Column("kind", String(12), nullable=False),  # access | oauth
+    Column("role", String(12), nullable=False),  # read | write | fineGrained
+    Column(
+        "scopes", Document
+    ),  # fineGrained: {"global": [...], "scoped": [{"entity": {...}, "permissions": [...]}]}
+    Column("oauth_client_id", String(64)),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),  # last characters, to recognise a token in a list
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+    Index("ix_tokens_user_id", "user_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("secret_hash", String(64), primary_key=True),
+    _ref("user_id", "accounts.id"),
+    Column("user_agent", String(300), nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_sessions_user_id", "user_id"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    _id(),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("kind", String(12), nullable=False),  # setup (first administrator) | signup
+    _ref("created_by", "accounts.id", nullable=True),
+    Column("email", String(320)),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+oauth_clients = Table(
+    "oauth_clients",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("is_public", Boolean, nullable=False),
+    Column("secret_hash", String(64)),
+    Column("redirect_uris", Document, nullable=False, server_default="[]"),
+    Column("scopes", Document, nullable=False, server_default="[]"),
+    Column("device_flow", Boolean, nullable=False, server_default=false()),
+    _ref("owner_id", "accounts.id", nullable=True),
+    Column("created_at", Moment, nullable=False),
+)
+
+device_grants = Table(
+    "device_grants",
+    metadata,
+    Column("device_hash", String(64), primary_key=True),
+    Column("user_code", String(16), nullable=False, unique=True),
+    Column("client_id", String(64), nullable=False),
+    Column("scope", String(500), nullable=False, server_default=""),
+    Column("status", String(12), nullable=False),  # pending | approved | denied
+    _ref("user_id", "accounts.id", nullable=True),
+    Column("polled_at", Moment),
+    Column("interval_s", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("secret_hash", String(64), primary_key=True),
+    _ref("user_id", "accounts.id"),
+    Column("client_id", String(64), nullable=False),
+    Column("scope", String(500), nullable=False, server_default=""),
+    Column("family", String(24), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("replaced_at", Moment),  # still honoured for a short grace: several processes refresh at once
+    Index("ix_refresh_tokens_family", "family"),
+)
+
+# --- repositories ---------------------------------------------------------------------------
+
+repos = Table(
+    "repos",
+    metadata,
+    _id(),
+    Column("hex_id", String(24), nullable=False, unique=True),
+    Column("type", String(12), nullable=False),
+    Column("owner_id", _Id, ForeignKey("accounts.id"), nullable=False),
+    Column("creator_id", _Id, ForeignKey("accounts.id", ondelete="SET NULL")),
+    Column("namespace", String(96), nullable=False),  # the owner's name, kept here for lists without a join
+    Column("name", String(96), nullable=False),
+    Column("namespace_key", String(96), nullable=False),
+    Column("name_key", String(96), nullable=False),
+    Column("visibility", String(12), nullable=False),  # public | private | protected
+    Column("gated", String(8), nullable=False, server_default=""),  # "" | auto | manual
+    Column("is_disabled", Boolean, nullable=False, server_default=false()),
+    Column("settings", Document, nullable=False, server_default="{}"),
+    Column("next_number", Integer, nullable=False, server_default="1"),  # discussions and pull requests
+    Column("pack_epoch", Integer, nullable=False, server_default="0"),  # changes with the set of packs
+    # What the tip of main says of itself, written with the ref:
+    Column("head_oid", String(40)),
+    Column("card", Document),
+    Column("config", Document),
+    Column("tags", Document, nullable=False, server_default="[]"),
+    Column("pipeline_tag", String(64)),
+    Column("library_name", String(64)),
+    Column("sdk", String(32)),
+    Column("search_text", String(200), nullable=False),  # lower-case namespace/name
+    Column("used_storage_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("likes", Integer, nullable=False, server_default="0"),
+    Column("downloads", BigInteger, nullable=False, server_default="0"),
+    Column("downloads_all_time", BigInteger, nullable=False, server_default="0"),
+    Column("trending_score", Integer, nullable=False, server_default="0"),
+    Column("created_at", Moment, nullable=False),
+    Column("last_modified", Moment, nullable=False),
+    UniqueConstraint("type", "namespace_key", "name_key"),
+    Index("ix_repos_owner_id", "owner_id"),
+    Index("ix_repos_type_last_modified", "type", "last_modified", "id"),
+    Index("ix_repos_type_created_at", "type", "created_at", "id"),
+    Index("ix_repos_type_likes", "type", "likes", "id"),
+    Index("ix_repos_type_downloads", "type", "downloads", "id"),
+    Index("ix_repos_type_trending_score", "type", "trending_score", "id"),
+    Index("ix_repos_type_namespace_key_last_modified", "type", "namespace_key", "last_modified", "id"),
+)
+
+repo_redirects = Table(
+    "repo_redirects",
+    metadata,
+    Column("type", String(12), primary_key=True),
+    Column("namespace_key", String(96), primary_key=True),
+    Column("name_key", String(96), primary_key=True),
+    _ref("repo_id", "repos.id"),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_repo_redirects_repo_id", "repo_id"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("type", String(12), primary_key=True),
+    Column("name_key", String(96), primary_key=True),
+    Column("name", String(96), nullable=False),
+    Column("target", String(200), nullable=False),  # namespace/name; need not exist yet
+    Column("created_at", Moment, nullable=False),
+)
+
+refs = Table(
+    "refs",
+    metadata,
+    _ref("repo_id", "repos.id", primary_key=True),
+    Column("name", String(260), primary_key=True),
+    Column("oid", String(40), nullable=False),  # an annotated tag's own oid
+    Column("commit_oid", String(40), nullable=False),  # the commit it comes down to
+    Column("indexed", Boolean, nullable=False, server_default=false()),  # last_commits is complete for oid
+    Column("updated_at", Moment, nullable=False),
+)
+
+packs = Table(
+    "packs",
+    metadata,
+    _ref("repo_id", "repos.id", primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("object_count", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("retired_at", Moment),  # folded into another; deleted after a grace period
+)
+
+last_commits = Table(
+    "last_commits",
+    metadata,
+    _ref("repo_id", "repos.id", primary_key=True),
+    Column("ref", String(260), primary_key=True),
+    Column("dir", String(1000), primary_key=True),  # "" is the root
+    Column("name", String(255), primary_key=True),
+    Column("commit_oid", String(40), nullable=False),
+)
+
+discussions = Table(
+    "discussions",
+    metadata,
+    _id(),
+    Column("hex_id", String(24), nullable=False, unique=True),
+    _ref("repo_id", "repos.id"),
+    Column("number", Integer, nullable=False),
+    Column("title", String(500), nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    _ref("author_id", "accounts.id", nullable=True),
+    Column("status", String(8), nullable=False),  # draft | open | closed | merged
+    Column("is_pull_request", Boolean, nullable=False),
+    Column("base_ref", String(260)),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("repo_id", "number"),
+)
+
+# --- large files ----------------------------------------------------------------------------
+
+lfs_objects = Table(
+    "lfs_objects",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("key", String(200), nullable=False),  # where the verified bytes lie in the object store
+    Column("created_at", Moment, nullable=False),
+)
+
+repo_lfs = Table(
+    "repo_lfs",  # which repositories may name which object
+    metadata,
+    _ref("repo_id", "repos.id", primary_key=True),
+    Column("sha256", String(64), ForeignKey("lfs_objects.sha256"), primary_key=True),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_repo_lfs_sha256", "sha256"),
+)
+
+lfs_files = Table(
+    "lfs_files",  # which paths have ever named which object, for listing and permanent deletion
+    metadata,
+    _ref("repo_id", "repos.id", primary_key=True),
+    Column("file_oid", String(40), primary_key=True),  # sha1 over (sha256, path): the Hub's fileOid
+    Column("sha256", String(64), nullable=False),
+    Column("path", String(1000), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("ref", String(260)),
+    Column("pushed_at", Moment, nullable=False),
+    Index("ix_lfs_files_repo_id_pushed_at", "repo_id", "pushed_at"),
+    Index("ix_lfs_files_repo_id_sha256", "repo_id", "sha256"),
+)
+
+lfs_uploads = Table(
+    "lfs_uploads",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _ref("repo_id", "repos.id"),
+    _ref("user_id", "accounts.id"),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("part_bytes", BigInteger, nullable=False),  # 0: single PUT
+    Column("key", String(200), nullable=False),
+    Column("store_state", Text),  # the object store's handle of a multipart write
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_lfs_uploads_repo_id_sha256", "repo_id", "sha256"),
+    Index("ix_lfs_uploads_expires_at", "expires_at"),
+)
+
+lfs_parts = Table(
+    "lfs_parts",
+    metadata,
+    Column("upload_id", String(32), ForeignKey("lfs_uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("tag", String(200), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+)
+
+lfs_locks = Table(
+    "lfs_locks",
+    metadata,
+    _id(),
+    Column("hex_id", String(24), nullable=False, unique=True),
+    _ref("repo_id", "repos.id"),
+    Column("path", String(1000), nullable=False),
+    Column("ref", String(260)),
+    _ref("user_id", "accounts.id"),
+    Column("locked_at", Moment, nullable=False),
+    UniqueConstraint("repo_id", "path"),
+)
+
+doomed_objects = Table(
+    "doomed_objects",  # keys no row names any more, to be deleted from the store after a grace period
+    metadata,
+    Column("key", String(300), primary_key=True),
+    Column("delete_after", Moment, nullable=False),
+    Index("ix_doomed_objects_delete_after", "delete_after"),
+)
+
+# --- work and traces ------------------------------------------------------------------------
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    Column("kind", String(40), nullable=False),
+    Column("dedup_key", String(200), unique=True),
+    Column("payload", Document, nullable=False, server_default="{}"),
+    Column("run_after", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_until", Moment),
+    Column("last_error", Text),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_jobs_run_after", "run_after"),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    _id(),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(96), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("details", Document, nullable=False, server_default="{}"),
+    Index("ix_audit_events_subject", "subject"),
+)
+
+# A list of one type by one person walks the sort index; most readers see public rows only.
+for _sort in ("last_modified", "created_at", "likes", "downloads", "trending_score"):
+    Index(
+        f"ix_repos_public_{_sort}",
+        repos.c.type,
+        repos.c[_sort],
+        repos.c.id,
+        sqlite_where=text("visibility != 'private'"),
+        postgresql_where=text("visibility != 'private'"),
+    )

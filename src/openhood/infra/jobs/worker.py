@@ -1,0 +1,86 @@
+"""Threads that run jobs until told to stop; any number of processes may do so at once."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from openhood.base.clock import Clock
+from openhood.infra.db.engine import Database
+from openhood.infra.jobs import queue
+
+Handler = Callable[[Mapping[str, object]], None]
+
+LEASE_S = 1800.0
+IDLE_S = 1.0
+
+
+class Worker:
+    """Runs the handlers of a table of job kinds in ``threads`` threads.
+
+    Handlers are idempotent: a job may run twice when its worker dies.
+    """
+
+    def __init__(self, db: Database, clock: Clock, handlers: Mapping[str, Handler], *, threads: int) -> None:
+        self._db = db
+        self._clock = clock
+        self._handlers = handlers
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"jobs-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, *, wait_s: float = 10.0) -> None:
+        """Ask the threads to end after their present job, and wait for them at most ``wait_s`` each."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(wait_s)
+
+    def run_due(self) -> int:
+        """Run everything due now in this thread; returns how many jobs ran. For tests and the CLI."""
+        done = 0
+        while self._run_one():
+            done += 1
+        return done
+
+    def _run(self) -> None:
+        log = structlog.get_logger("jobs")
+        while not self._stopping.is_set():
+            try:
+                ran = self._run_one()
+            except Exception as error:  # the database may be away: the thread must survive it
+                log.warning("jobs.unavailable", error=str(error))
+                ran = False
+            if not ran:
+                self._stopping.wait(IDLE_S)
+
+    def _run_one(self) -> bool:
+        now = self._clock.now()
+        with self._db.read() as tx:
+            if not queue.has_due(tx, now=now):
+                return False
+        with self._db.write() as tx:
+            job = queue.claim(tx, now=now, lease_s=LEASE_S)
+        if job is None:
+            return False
+        try:
+            self._handlers[job.kind](job.payload)
+        except Exception as error:  # whatever a handler raises is kept with the job and tried again
+            structlog.get_logger("jobs").error(
+                "job.failed", kind=job.kind, attempts=job.attempts, exc_info=error
+            )
+            with self._db.write() as tx:
+                queue.retry_later(tx, job, now=self._clock.now(), error=traceback.format_exc())
+        else:
+            with self._db.write() as tx:
+                queue.finish(tx, job)
+        return True

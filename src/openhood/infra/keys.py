@@ -1,0 +1,34 @@
+"""Every key in the object store is built here.
+
+The bucket, drawn as a tree::
+
+    git/<repo number>/<pack name>.pack|.idx     immutable packs of one repository
+    lfs/<2 hex>/<2 hex>/<sha256>-<upload id>    one verified upload; the row says which one counts
+"""
+
+from __future__ import annotations
+
+from openhood.base.names import Sha256
+
+
+def git_pack(repo: int, name: str) -> str:
+    """Key of a pack of repository number ``repo``; ``name`` is the pack's 40-hex checksum."""
+    return f"git/{repo}/{name}.pack"
+
+
+def git_index(repo: int, name: str) -> str:
+    """Key of the index that belongs to `git_pack`."""
+    return f"git/{repo}/{name}.idx"
+
+
+def git_prefix(repo: int) -> str:
+    """Prefix of everything stored for the git side of repository number ``repo``."""
+    return f"git/{repo}/"
+
+
+def lfs_object(sha256: Sha256, upload: str) -> str:
+    """Key under which upload ``upload`` of the object lands.
+
+    The upload's id makes it unique, so a failed or false upload can never replace good bytes.
+    """
+    return f"lfs/{sha256[:2]}/{sha256[2:4]}/{sha256}-{upload}"

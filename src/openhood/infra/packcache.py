@@ -1,0 +1,142 @@
+"""The local copies of repositories' packs: a disposable directory per repository.
+
+The object store is the truth; this keeps hard links (local store) or downloads (S3) where libgit2
+and the git program can open them. One directory holds one repository's objects only, because
+protocol v2 serves any object in it. What the packs contain is not this file's business.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from openhood.base.ports import ObjectStore
+from openhood.infra import keys
+from openhood.infra.guards import outside_unit
+
+_CHUNK = 1024 * 1024
+
+
+class _Lock:
+    """A lock that a WeakValueDictionary can hold."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+
+
+class PackCache:
+    """Directories of packs under ``root``, filled from ``store`` on demand. Thread-safe."""
+
+    def __init__(self, root: Path, store: ObjectStore) -> None:
+        self._root = root
+        self._store = store
+        self._epochs: dict[int, int] = {}
+        self._guard = threading.Lock()
+        self._writing: WeakValueDictionary[int, _Lock] = WeakValueDictionary()
+        self._filling: WeakValueDictionary[int, _Lock] = WeakValueDictionary()
+        (root / "scratch").mkdir(parents=True, exist_ok=True)
+
+    @property
+    def scratch(self) -> Path:
+        """A directory on the same file system, for packs being built. Swept at start."""
+        return self._root / "scratch"
+
+    def directory(self, repo: int) -> Path:
+        """Return the object directory of repository number ``repo`` (it may not exist yet)."""
+        return self._root / f"{repo % 256:02x}" / str(repo) / "objects"
+
+    @contextmanager
+    def writing(self, repo: int) -> Iterator[None]:
+        """Let one thread of this process at a time build and publish packs of a repository.
+
+        Compare-and-set on the refs stays the last line of defence between replicas.
+        """
+        with self._guard:
+            lock = self._writing.setdefault(repo, _Lock())
+        with lock.lock:
+            yield
+
+    def is_current(self, repo: int, epoch: int) -> bool:
+        """Tell whether the directory holds at least the packs of ``epoch``."""
+        return self._epochs.get(repo, -1) >= epoch
+
+    def fill(self, repo: int, epoch: int, names: Collection[str]) -> Path:
+        """Make the directory hold exactly the packs ``names`` of ``epoch``; returns the directory.
+
+        Raises: ObjectMissing if the store lost a pack.
+        """
+        outside_unit("Filling the pack cache")
+        with self._guard:
+            lock = self._filling.setdefault(repo, _Lock())
+        with lock.lock:
+            directory = self.directory(repo)
+            packs = directory / "pack"
+            packs.mkdir(parents=True, exist_ok=True)
+            (directory / "info").mkdir(exist_ok=True)
+            here = {entry.name for entry in os.scandir(packs)}
+            for name in names:
+                # The pack first: git only sees a pack whose index is there.
+                for suffix, key in (("pack", keys.git_pack(repo, name)), ("idx", keys.git_index(repo, name))):
+                    if f"pack-{name}.{suffix}" not in here:
+                        self._bring(key, packs / f"pack-{name}.{suffix}")
+            if epoch >= self._epochs.get(repo, -1):
+                self._drop_others(packs, here, names)
+                self._epochs[repo] = epoch
+            return directory
+
+    def publish(self, repo: int, name: str, *, pack: Path, index: Path) -> None:
+        """Put a built pack into the store, durably, and into the local directory."""
+        outside_unit("Publishing a pack")
+        self._store.put_file(keys.git_pack(repo, name), pack)
+        self._store.put_file(keys.git_index(repo, name), index)
+        packs = self.directory(repo) / "pack"
+        packs.mkdir(parents=True, exist_ok=True)
+        for source, suffix in ((pack, "pack"), (index, "idx")):
+            self._bring(
+                keys.git_pack(repo, name) if suffix == "pack" else keys.git_index(repo, name),
+                packs / f"pack-{name}.{suffix}",
+                at_hand=source,
+            )
+
+    def forget(self, repo: int) -> None:
+        """Remove the local directory of a deleted repository."""
+        self._epochs.pop(repo, None)
+        shutil.rmtree(self.directory(repo).parent, ignore_errors=True)
+
+    def _bring(self, key: str, target: Path, *, at_hand: Path | None = None) -> None:
+        if target.exists():
+            return
+        scratch = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+        source = self._store.local_path(key) or at_hand
+        try:
+            if source is None or not _link(source, scratch):
+                self._download(key, scratch)
+            os.replace(scratch, target)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    def _download(self, key: str, target: Path) -> None:
+        with target.open("wb") as handle:
+            for chunk in self._store.stream(key, chunk_bytes=_CHUNK):
+                handle.write(chunk)
+
+    @staticmethod
+    def _drop_others(packs: Path, here: Collection[str], names: Collection[str]) -> None:
+        wanted = {f"pack-{name}.{suffix}" for name in names for suffix in ("pack", "idx")}
+        for name in here:
+            if name not in wanted and name.startswith("pack-"):
+                (packs / name).unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        return False
+    return True
