@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
@@ -52,7 +51,6 @@ def open_services(settings: Settings, *, clock: Clock | None = None, migrate: bo
     if migrate:
         upgrade(db)
     store = GuardedStore(open_store(settings.effective_objects_url))
-    shutil.rmtree(settings.cache_dir / "git" / "scratch", ignore_errors=True)
     return Services(
         settings=settings,
         clock=clock or SystemClock(),

@@ -122,6 +122,10 @@ class Settings(_Part):
         "127.0.0.1",
         description="Comma-separated addresses whose X-Forwarded-* headers are believed; * for all.",
     )
+    cors_origins: str = Field(
+        "",
+        description="Comma-separated origins whose pages may use a visitor's session; others may read public data.",
+    )
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token needed to read /metrics; unset: only loopback addresses may."
     )

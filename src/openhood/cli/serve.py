@@ -13,6 +13,7 @@ from rich.console import Console
 
 from openhood.base.errors import HubError
 from openhood.base.settings import Settings, load_settings
+from openhood.base.telemetry import configure_logging
 
 _err = Console(stderr=True, highlight=False)
 
@@ -38,6 +39,7 @@ def run(settings: Settings) -> None:
     """Serve with ``settings`` until a signal; returns after a graceful stop."""
     from openhood import app  # heavy: imported only by the command that needs it
 
+    configure_logging(settings.log)
     sockets = listen(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
     hub = app.build(settings.model_copy(update={"port": port}))

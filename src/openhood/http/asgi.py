@@ -14,7 +14,8 @@ from openhood.base.errors import HubError, NotFound
 from openhood.domain.services import Services
 from openhood.http import errors
 from openhood.http.context import Call
-from openhood.http.middleware import outer
+from openhood.http.middleware import Outer
+from openhood.http.ratelimit import Windows
 from openhood.http.router import Match, Router
 from openhood.http.routes import ROUTES
 
@@ -43,6 +44,7 @@ class Hub:
         self._on_start = on_start
         self._on_stop = on_stop
         self._limiter: CapacityLimiter | None = None
+        self._windows = Windows(sv.settings.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or follow the server's lifespan."""
@@ -78,8 +80,11 @@ class Hub:
         call.params = match.params
         call.dialect = match.route.dialect
         scope["openhood.route"] = match.route.template
-        scope["openhood.bucket"] = match.route.bucket
-        return await match.route.handler(call)
+        allowance = await self._windows.take(call, match.route.bucket)
+        response = await match.route.handler(call)
+        if allowance is not None:
+            response.headers.update(allowance.headers())
+        return response
 
     @staticmethod
     def _wrong_method(call: Call, match: Match) -> Response:
@@ -103,4 +108,4 @@ class Hub:
 
 def build(sv: Services, *, on_start: Callable[[], None], on_stop: Callable[[], None]) -> ASGIApp:
     """Return the whole application: `Hub` inside the middleware every answer passes."""
-    return outer(Hub(sv, on_start=on_start, on_stop=on_stop), sv)
+    return Outer(Hub(sv, on_start=on_start, on_stop=on_stop), sv)

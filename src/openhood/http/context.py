@@ -66,6 +66,7 @@ class Call:
         """Return who is asking; for code that is in a worker thread already."""
         if self._viewer is None:
             self._viewer = self._authenticate()
+            self.request.scope["openhood.user"] = self._viewer.name
         return self._viewer
 
     def _authenticate(self) -> Viewer:

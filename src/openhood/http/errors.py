@@ -58,13 +58,14 @@ def _headers(error: HubError) -> dict[str, str]:
         headers["Content-Range"] = f"bytes */{error.facts['size']}"
     if isinstance(error, TooManyRequests):
         headers["Retry-After"] = str(error.facts["retry_after_s"])
+        headers |= error.facts["allowance"].headers() if "allowance" in error.facts else {}  # type: ignore[attr-defined]  # an Allowance
     if isinstance(error, Unavailable):
         headers["Retry-After"] = "2"
     return headers
 
 
 def _public_facts(error: HubError) -> Mapping[str, object]:
-    hidden = ("commit", "size", "retry_after_s")
+    hidden = ("commit", "size", "retry_after_s", "allowance")
     return {name: value for name, value in error.facts.items() if name not in hidden}
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
+from ipaddress import ip_address
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from openhood.base.errors import Unavailable
+from openhood.base.errors import Forbidden, Unavailable
+from openhood.base.telemetry import REGISTRY
 from openhood.domain.services import Services
 from openhood.http.context import Call
 from openhood.http.replies import json_reply
@@ -26,6 +31,31 @@ async def get_ready(call: Call) -> Response:
     )
 
 
+async def get_metrics(call: Call) -> Response:
+    """Answer with this process's metrics in Prometheus' text form.
+
+    Raises: Forbidden without the metrics token or, where none is set, from beyond this machine.
+    """
+    secret = call.sv.settings.metrics_token
+    if secret is not None:
+        given = call.request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        if not hmac.compare_digest(given.encode(), secret.get_secret_value().encode()):
+            raise Forbidden("Reading metrics needs 'Authorization: Bearer <OPENHOOD_METRICS_TOKEN>'.")
+    elif not _is_local(call):
+        raise Forbidden(
+            "Metrics are served to this machine only. Set OPENHOOD_METRICS_TOKEN to read them from others."
+        )
+    return Response(generate_latest(REGISTRY), 200, media_type=CONTENT_TYPE_LATEST)
+
+
+def _is_local(call: Call) -> bool:
+    client = call.request.client
+    try:
+        return client is None or ip_address(client.host).is_loopback
+    except ValueError:  # a Unix socket's peer has no address
+        return True
+
+
 def _problems(sv: Services) -> dict[str, str]:
     problems = {}
     for part, check in (("database", sv.db.check), ("objects", sv.objects.check)):
@@ -39,4 +69,5 @@ def _problems(sv: Services) -> dict[str, str]:
 ROUTES = (
     Route(("GET",), "/health", get_health),
     Route(("GET",), "/ready", get_ready),
+    Route(("GET",), "/metrics", get_metrics),
 )

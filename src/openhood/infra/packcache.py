@@ -11,8 +11,9 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -21,6 +22,7 @@ from openhood.infra import keys
 from openhood.infra.guards import outside_unit
 
 _CHUNK = 1024 * 1024
+_UNKNOWN_PACK_GRACE_S = 3600.0
 
 
 class _Lock:
@@ -41,11 +43,15 @@ class PackCache:
         self._writing: WeakValueDictionary[int, _Lock] = WeakValueDictionary()
         self._filling: WeakValueDictionary[int, _Lock] = WeakValueDictionary()
         (root / "scratch").mkdir(parents=True, exist_ok=True)
+        _sweep(root / "scratch")
+        # Several processes (the hub and the command line) may share the cache of one machine.
+        self._scratch = root / "scratch" / f"{os.getpid()}-{secrets.token_hex(4)}"
 
     @property
     def scratch(self) -> Path:
-        """A directory on the same file system, for packs being built. Swept at start."""
-        return self._root / "scratch"
+        """This process's directory on the same file system, for packs being built."""
+        self._scratch.mkdir(exist_ok=True)
+        return self._scratch
 
     def directory(self, repo: int) -> Path:
         """Return the object directory of repository number ``repo`` (it may not exist yet)."""
@@ -66,9 +72,10 @@ class PackCache:
         """Tell whether the directory holds at least the packs of ``epoch``."""
         return self._epochs.get(repo, -1) >= epoch
 
-    def fill(self, repo: int, epoch: int, names: Collection[str]) -> Path:
-        """Make the directory hold exactly the packs ``names`` of ``epoch``; returns the directory.
+    def fill(self, repo: int, epoch: int, names: Collection[str], *, retired: Collection[str]) -> Path:
+        """Make the directory hold the packs ``names`` of ``epoch``, and none that was ``retired``.
 
+        Other packs stay for a while: one may have been published whose row is not committed yet.
         Raises: ObjectMissing if the store lost a pack.
         """
         outside_unit("Filling the pack cache")
@@ -86,7 +93,7 @@ class PackCache:
                     if f"pack-{name}.{suffix}" not in here:
                         self._bring(key, packs / f"pack-{name}.{suffix}")
             if epoch >= self._epochs.get(repo, -1):
-                self._drop_others(packs, here, names)
+                _drop(packs, here, names, retired)
                 self._epochs[repo] = epoch
             return directory
 
@@ -126,17 +133,42 @@ class PackCache:
             for chunk in self._store.stream(key, chunk_bytes=_CHUNK):
                 handle.write(chunk)
 
-    @staticmethod
-    def _drop_others(packs: Path, here: Collection[str], names: Collection[str]) -> None:
-        wanted = {f"pack-{name}.{suffix}" for name in names for suffix in ("pack", "idx")}
-        for name in here:
-            if name not in wanted and name.startswith("pack-"):
-                (packs / name).unlink(missing_ok=True)
-
 
 def _link(source: Path, target: Path) -> bool:
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without hard links
         return False
+    return True
+
+
+def _drop(packs: Path, here: Collection[str], names: Collection[str], retired: Collection[str]) -> None:
+    """Remove the files of retired packs at once, and those nobody knows once they are old."""
+    old = time.time() - _UNKNOWN_PACK_GRACE_S
+    for file in here:
+        name = file.removeprefix("pack-").partition(".")[0]
+        if name in names:
+            continue
+        path = packs / file
+        with suppress(FileNotFoundError):
+            # A hard link's own age is its ctime; the file may be as old as the repository.
+            if name in retired or path.stat().st_ctime < old:
+                path.unlink()
+
+
+def _sweep(scratch: Path) -> None:
+    """Remove what processes that are gone left behind; their directories are named by process id."""
+    for entry in scratch.iterdir():
+        pid = entry.name.partition("-")[0]
+        if not (pid.isdigit() and _is_alive(int(pid))):
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
     return True

@@ -15,7 +15,7 @@ from openhood.base.names import Oid
 from openhood.domain.repos import rows
 from openhood.domain.repos.types import Repo
 from openhood.domain.services import Services
-from openhood.engines.git.commands import SnapshotRepo
+from openhood.engines.git.snapshot import SnapshotRef, SnapshotRepo
 from openhood.engines.git.store import ObjectDb
 
 
@@ -46,9 +46,10 @@ def _fill(sv: Services, repo: Repo) -> Path:
         # number, and looked for again.
         epoch = rows.get_pack_epoch(tx, repo.id)
         names = rows.list_packs(tx, repo.id)
+        retired = rows.list_retired_packs(tx, repo.id)
     if epoch < 0:
         raise RepoNotFound(anonymous=False)
-    directory = sv.packs.fill(repo.id, epoch, names)
+    directory = sv.packs.fill(repo.id, epoch, names, retired=retired)
     sv.object_dbs.drop(directory)
     return directory
 
@@ -65,10 +66,9 @@ def snapshot(sv: Services, repo: Repo) -> Iterator[Path]:
         epoch = rows.get_pack_epoch(tx, repo.id)
     if not sv.packs.is_current(repo.id, epoch):
         directory = _fill(sv, repo)
-    with SnapshotRepo(
-        directory, [(ref.name, ref.oid, ref.commit_oid) for ref in refs], parent=sv.packs.scratch
-    ) as path:
-        yield path
+    shown = [SnapshotRef(ref.name, ref.oid, ref.commit_oid) for ref in refs]
+    with SnapshotRepo(directory, shown, workdir=sv.packs.scratch) as opened:
+        yield opened.gitdir
 
 
 @contextmanager

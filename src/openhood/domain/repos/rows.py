@@ -160,6 +160,12 @@ def list_packs(tx: Tx, repo: int) -> list[str]:
     )
 
 
+def list_retired_packs(tx: Tx, repo: int) -> list[str]:
+    """Return the names of folded packs whose bytes are still in the store."""
+    chosen = select(packs.c.name).where(packs.c.repo_id == repo, packs.c.retired_at.is_not(None))
+    return list(tx.execute(chosen).scalars())
+
+
 def get_pack_epoch(tx: Tx, repo: int) -> int:
     """Return the counter that changes with the set of packs; -1 for a repository that is gone."""
     found = tx.execute(select(repos.c.pack_epoch).where(repos.c.id == repo)).scalar()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from openhood.base.clock import Clock
+from openhood.base.telemetry import JOBS
 from openhood.infra.db.engine import Database
 from openhood.infra.jobs import queue
 
@@ -75,12 +76,14 @@ class Worker:
         try:
             self._handlers[job.kind](job.payload)
         except Exception as error:  # whatever a handler raises is kept with the job and tried again
+            JOBS.labels(job.kind, "failed").inc()
             structlog.get_logger("jobs").error(
                 "job.failed", kind=job.kind, attempts=job.attempts, exc_info=error
             )
             with self._db.write() as tx:
                 queue.retry_later(tx, job, now=self._clock.now(), error=traceback.format_exc())
         else:
+            JOBS.labels(job.kind, "done").inc()
             with self._db.write() as tx:
                 queue.finish(tx, job)
         return True
