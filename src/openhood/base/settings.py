@@ -155,7 +155,7 @@ class Settings(_Part):
         """The object store's URL, the embedded default included."""
         if self.objects_url is not None:
             return self.objects_url.get_secret_value()
-        return f"file://{self.data_dir.absolute()}/objects"
+        return (self.data_dir.absolute() / "objects").as_uri()
 
     @property
     def cache_dir(self) -> Path:

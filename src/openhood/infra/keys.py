@@ -8,7 +8,11 @@ The bucket, drawn as a tree::
 
 from __future__ import annotations
 
+import re
+
 from openhood.base.names import Sha256
+
+_GIT = re.compile(r"git/([0-9]+)/([0-9a-f]{40})\.(?:pack|idx)")
 
 
 def git_pack(repo: int, name: str) -> str:
@@ -24,6 +28,12 @@ def git_index(repo: int, name: str) -> str:
 def git_prefix(repo: int) -> str:
     """Prefix of everything stored for the git side of repository number ``repo``."""
     return f"git/{repo}/"
+
+
+def parse_git(key: str) -> tuple[int, str] | None:
+    """Return the repository number and the pack's name of a key under ``git/``, None for other keys."""
+    found = _GIT.fullmatch(key)
+    return None if found is None else (int(found[1]), found[2])
 
 
 def lfs_object(sha256: Sha256, upload: str) -> str:
