@@ -65,6 +65,16 @@ class HashMismatch(BadRequest):
     """Bytes do not have the hash or size that was announced."""
 
 
+class OauthRefused(HubError):
+    """An OAuth request is refused; ``error`` is the protocol's own word for why (RFC 6749, RFC 8628)."""
+
+    status = 400
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(description)
+        self.error = error
+
+
 # 401
 class Unauthorized(HubError):
     """No or wrong credentials; ``invalid_credentials`` in the facts tells wrong ones."""
@@ -163,6 +173,15 @@ class Conflict(HubError):
     status = 409
 
 
+class RepoExists(Conflict):
+    """The id is taken; clients with ``exist_ok`` go on with the ``url`` that the doors add."""
+
+    def __init__(self, repo_type: str, repo_id: str, web_path: str) -> None:
+        super().__init__(f"A {repo_type} repository called {repo_id} already exists")
+        self.repo_type = repo_type
+        self.web_path = web_path
+
+
 class BranchMoved(HubError):
     """``parentCommit`` is not the tip of the branch any more."""
 
@@ -198,6 +217,18 @@ class Unavailable(HubError):
     """A part the hub needs (database, object store, git) does not answer now."""
 
     status = 503
+
+
+class DatabaseTooNew(HubError):
+    """The database was migrated by a newer release: this one must not touch it."""
+
+    status = 503
+
+    def __init__(self, found: str, newest: str) -> None:
+        super().__init__(
+            f"The database is at revision {found}, but this release of Openhood knows revisions up to {newest} only. "
+            "Start the newer release again, or restore a backup made before the upgrade."
+        )
 
 
 # Raised by ports and engines, never meant to reach a client as they are

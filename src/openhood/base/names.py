@@ -50,9 +50,9 @@ _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 # First segments of the hub's own URLs, and words the Hub keeps to itself.
 RESERVED_ACCOUNT_NAMES = frozenset(
     """
-    api admin buckets blog chat collections datasets device docs health help join jobs kernels login logout
+    api admin avatars buckets blog chat collections datasets device docs health help join jobs kernels login logout
     me metrics models new notifications oauth objects organizations papers posts ready search settings setup
-    sign-up signup spaces static storage tasks uploads users v1 v2 welcome well-known
+    sign-up signup spaces static storage system tasks uploads users v1 v2 welcome well-known
     """.split()  # noqa: SIM905  (forty quoted words read worse)
 )
 

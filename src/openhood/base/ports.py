@@ -111,5 +111,11 @@ class ObjectStore(Protocol):
     def check(self) -> None:
         """Raise Unavailable unless the store can be read and written now."""
 
+    def sweep(self, older_than_s: float) -> int:
+        """Remove what crashed writes left half done, untouched for ``older_than_s`` seconds; returns how much.
+
+        Choose an age that no live write reaches: days, not minutes. Objects are never touched.
+        """
+
     def close(self) -> None:
         """Give back connections and threads."""

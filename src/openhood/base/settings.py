@@ -7,12 +7,14 @@ The only reader of the environment and of the TOML file. Order of strength: defa
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -190,7 +192,9 @@ def load_settings(
     path = file or _config_path(environ, from_environ, flags)
     if path is not None:
         given |= {name: (value, f"file {path}") for name, value in _from_file(path, set(names)).items()}
-    given |= {name: (value, f"environment {variable_name(name)}") for name, value in from_environ.items()}
+    given |= {
+        name: (value, f"environment {_variable_used(name, environ)}") for name, value in from_environ.items()
+    }
     given |= {name: (value, "command line") for name, value in flags.items()}
     tree: dict[str, Any] = {}
     for name, (value, _origin) in given.items():
@@ -249,6 +253,11 @@ def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str
             yield from _leaves(kind, f"{prefix}{name}.")
         else:
             yield prefix + name, field.description or ""
+
+
+def _variable_used(name: str, environ: Mapping[str, str]) -> str:
+    variable = variable_name(name)
+    return variable if variable in environ else "OPENHOOD_DATA"
 
 
 def _from_environ(environ: Mapping[str, str], names: set[str]) -> dict[str, object]:
@@ -312,5 +321,25 @@ def _shown(settings: Settings, name: str) -> object:
     for part in name.split("."):
         value = getattr(value, part)
     if isinstance(value, SecretStr):
-        return "********"
+        return mask_url(value.get_secret_value()) if name.endswith("_url") else _MASK
     return str(value) if isinstance(value, Path) else value
+
+
+_MASK = "********"
+_SECRET_OPTION = re.compile(r"secret|passw|token|key|credential", re.IGNORECASE)
+
+
+def mask_url(url: str) -> str:
+    """Return ``url`` without what is secret in it: its password, and options that sound like one."""
+    try:
+        parts = urlsplit(url)
+        netloc = parts.netloc
+        if parts.password is not None:
+            netloc = f"{netloc.partition(':')[0]}:{_MASK}@{netloc.rpartition('@')[2]}"
+        pairs = [pair.partition("=") for pair in parts.query.split("&") if pair]
+        query = "&".join(
+            f"{name}{equals}{_MASK if _SECRET_OPTION.search(name) else value}" for name, equals, value in pairs
+        )
+        return urlunsplit(parts._replace(netloc=netloc, query=query))
+    except ValueError:  # no URL at all: then nobody knows which part of it is secret
+        return _MASK

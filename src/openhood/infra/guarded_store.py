@@ -85,6 +85,11 @@ class GuardedStore:
         outside_unit(_WHAT)
         self._inner.check()
 
+    def sweep(self, older_than_s: float) -> int:
+        """See `ObjectStore.sweep`."""
+        outside_unit(_WHAT)
+        return self._inner.sweep(older_than_s)
+
     def close(self) -> None:
         """See `ObjectStore.close`."""
         self._inner.close()

@@ -111,6 +111,20 @@ class PackCache:
                 at_hand=source,
             )
 
+    def advance(self, repo: int, names: Collection[str], *, before: int, after: int) -> None:
+        """Note that epoch ``after`` is epoch ``before`` and the packs ``names`` that were just published here.
+
+        Spares the next reader a `fill`. Does nothing where the directory is at another epoch.
+        """
+        with self._guard:
+            lock = self._filling.setdefault(repo, _Lock())
+        with lock.lock:
+            packs = self.directory(repo) / "pack"
+            if self._epochs.get(repo) == before and all(
+                (packs / f"pack-{name}.idx").exists() for name in names
+            ):
+                self._epochs[repo] = after
+
     def forget(self, repo: int) -> None:
         """Remove the local directory of a deleted repository."""
         self._epochs.pop(repo, None)

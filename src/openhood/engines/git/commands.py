@@ -51,9 +51,11 @@ __all__ = [
     "fold_packs",
     "fsck",
     "heavy",
+    "index_pack",
     "index_pack_quarantine",
     "log_changes",
     "log_last_commits",
+    "log_new_changes",
     "new_blobs",
     "popen_git",
     "raw_diff",
@@ -119,45 +121,62 @@ class CommitChanges(NamedTuple):
 # Taking packs
 
 
-def index_pack_quarantine(
-    pack_file: Path, objects_dir: Path, workdir: Path, *, max_bytes: int, timeout_s: float
+def index_pack(
+    gitdir: Path, pack_file: Path, *, offset: int, max_bytes: int, timeout_s: float
 ) -> IndexedPack | None:
-    """Index and check a pushed pack in ``workdir``, completing a thin one from ``objects_dir``.
+    """Index and check a pushed pack inside a snapshot, completing a thin one from what the snapshot sees.
 
-    The caller removes ``workdir`` when done. *Returns* None for a pack without objects (a push that
-    moves refs to known commits). *Raises* PayloadTooLarge over ``max_bytes``, BadRequest for what
-    git refuses (with git's reason), GitTimedOut.
+    *Args*: the pack begins ``offset`` bytes into ``pack_file``. *Returns* None for a pack without objects
+    (a push that moves refs to known commits). *Raises* PayloadTooLarge over ``max_bytes``, BadRequest
+    for what git refuses (with git's reason), GitTimedOut.
     """
-    size = pack_file.stat().st_size
+    size = pack_file.stat().st_size - offset
     if size > max_bytes:
         raise PayloadTooLarge(f"The pushed pack has {size} bytes, more than the {max_bytes} allowed.")
     with pack_file.open("rb", buffering=0) as source:
+        source.seek(offset)
         head = source.read(12)
         if len(head) < 12 or head[:4] != b"PACK":
             raise BadRequest("The push does not hold a git pack.")
         if struct.unpack(">I", head[8:])[0] == 0:
             return None
-        source.seek(0)
-        quarantine = Path(tempfile.mkdtemp(prefix="quarantine-", dir=workdir))
-        with SnapshotRepo(objects_dir, (), workdir=workdir) as snapshot:
-            try:
-                output = run_git(
-                    ["index-pack", "--stdin", "--fix-thin", _STRICT, f"--max-input-size={max_bytes}"],
-                    gitdir=snapshot.gitdir,
-                    stdin=source,
-                    timeout_s=timeout_s,
-                    limit_bytes=_SMALL_BYTES,
-                )
-            except (GitTimedOut, GitOutputTooLarge):
-                raise
-            except GitFailed as error:
-                reason = "; ".join(error.stderr.splitlines()[-5:])[:500]
-                raise BadRequest(f"The pushed pack was refused: {reason or 'it does not parse'}") from error
-            name = output.split()[-1].decode("ascii")
-            pack_dir = quarantine / "pack"
-            shutil.move(snapshot.gitdir / "objects" / "pack", pack_dir)
+        source.seek(offset)
+        try:
+            output = run_git(
+                ["index-pack", "--stdin", "--fix-thin", _STRICT, f"--max-input-size={max_bytes}"],
+                gitdir=gitdir,
+                stdin=source,
+                timeout_s=timeout_s,
+                limit_bytes=_SMALL_BYTES,
+            )
+        except (GitTimedOut, GitOutputTooLarge):
+            raise
+        except GitFailed as error:
+            reason = "; ".join(error.stderr.splitlines()[-5:])[:500]
+            raise BadRequest(f"The pushed pack was refused: {reason or 'it does not parse'}") from error
+    name = output.split()[-1].decode("ascii")
+    pack_dir = gitdir / "objects" / "pack"
     idx_path = pack_dir / f"pack-{name}.idx"
     return IndexedPack(name, pack_dir / f"pack-{name}.pack", idx_path, _object_count(idx_path))
+
+
+def index_pack_quarantine(
+    pack_file: Path, objects_dir: Path, workdir: Path, *, max_bytes: int, timeout_s: float
+) -> IndexedPack | None:
+    """Index and check a pushed pack in ``workdir``, completing a thin one from ``objects_dir``.
+
+    The caller removes ``workdir`` when done. Otherwise as `index_pack`.
+    """
+    quarantine = Path(tempfile.mkdtemp(prefix="quarantine-", dir=workdir))
+    with SnapshotRepo(objects_dir, (), workdir=workdir) as snapshot:
+        made = index_pack(snapshot.gitdir, pack_file, offset=0, max_bytes=max_bytes, timeout_s=timeout_s)
+        if made is None:
+            return None
+        shutil.move(made.objects_dir / "pack", quarantine / "pack")
+    pack_dir = quarantine / "pack"
+    return IndexedPack(
+        made.name, pack_dir / made.pack_path.name, pack_dir / made.idx_path.name, made.object_count
+    )
 
 
 def _object_count(idx_path: Path) -> int:
@@ -286,7 +305,7 @@ def count_commits(gitdir: Path, tip: Oid, *, timeout_s: float = 60.0) -> int:
 
 def log_changes(
     gitdir: Path, old: Oid | None, new: Oid, *, timeout_s: float = 600.0
-) -> Iterator[CommitChanges]:
+) -> Generator[CommitChanges, None, None]:
     """Yield the commits of ``new``'s first-parent line that ``old`` does not contain, newest first.
 
     Each comes with its changes against its first parent, so that a merge counts as the commit that
@@ -294,6 +313,13 @@ def log_changes(
     """
     revisions = [new] if old is None else [new, f"^{old}"]
     yield from _log(gitdir, revisions, [], timeout_s=timeout_s)
+
+
+def log_new_changes(
+    gitdir: Path, tips: Iterable[Oid], *, timeout_s: float = 600.0
+) -> Iterator[CommitChanges]:
+    """Yield the commits of the tips' first-parent lines that no ref of the snapshot contains, as `log_changes`."""
+    yield from _log(gitdir, [*tips, "--not", "--all"], [], timeout_s=timeout_s)
 
 
 def log_last_commits(

@@ -1,13 +1,16 @@
-"""What a push brings: its objects listed up to the known refs, and packed anew without the refused ones.
+"""What a push brings: its objects listed, its blobs looked at, and packed anew without the refused ones.
 
-Both run in a snapshot that sees the quarantined pack. What may come in is decided by the domain.
+All work in a snapshot that holds the pushed pack. What may come in is decided by the domain.
 """
 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
+import struct
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,55 +18,120 @@ from typing import NamedTuple
 from openhood.base.names import Oid
 from openhood.engines.git.commands import IndexedPack, NotConnected
 from openhood.engines.git.objects import name_text
-from openhood.engines.git.process import GitFailed, GitOutputTooLarge, GitTimedOut, popen_git, read_records, run_git
+from openhood.engines.git.process import (
+    GitFailed,
+    GitOutputTooLarge,
+    GitProcess,
+    GitTimedOut,
+    popen_git,
+    read_records,
+    run_git,
+)
+from openhood.engines.git.store import ObjectDb
 
 _IDX_LAST_COUNT_AT = 8 + 4 * 255
+_IDX_OIDS_AT = 8 + 4 * 256
+_BLOB = 3
+_DELTAS = (6, 7)
+_U32 = struct.Struct(">I")
+_U64 = struct.Struct(">Q")
 
 
-class NewObject(NamedTuple):
-    """An object a push brings: its kind, id, size in bytes, and one path it has ('' for a root tree)."""
+class BlobInPack(NamedTuple):
+    """A blob worth a look: ``data`` is there for small ones only."""
 
-    kind: str
     oid: Oid
     size_bytes: int
-    path: str
+    data: bytes | None
 
 
-def new_objects(gitdir: Path, new_oids: Iterable[Oid], *, timeout_s: float) -> Iterator[NewObject]:
-    """Yield everything reachable from ``new_oids`` and not from the snapshot's refs, sized.
+@contextlib.contextmanager
+def new_objects(
+    gitdir: Path, new_oids: Iterable[Oid], *, timeout_s: float
+) -> Iterator[Iterator[tuple[Oid, str]]]:
+    """Start listing what is reachable from ``new_oids`` and not from the snapshot's refs: id, and one path.
 
-    One walk does two things: it also proves that nothing is missing. An object known from old history
-    may come again. *Raises* NotConnected at the end where something is missing, GitTimedOut.
+    Git works from the entrance of the context on; the iterator it yields is read when the caller is ready.
+    The path is '' for commits and root trees. One walk does two things: it also proves that nothing is
+    missing. An object known from old history may come again. *Raises* (the iterator, at its end)
+    NotConnected where something is missing; GitTimedOut.
     """
-    with contextlib.ExitStack() as stack:
-        spool = stack.enter_context(tempfile.TemporaryFile(prefix="openhood-git-"))
+    with tempfile.TemporaryFile(prefix="openhood-git-") as spool:
         spool.write("".join(f"{oid}\n" for oid in new_oids).encode("ascii"))
         spool.seek(0)
-        lister = stack.enter_context(
-            popen_git(["rev-list", "--objects", "--stdin", "--not", "--all"], gitdir=gitdir, stdin=spool)
-        )
-        sizer = stack.enter_context(
-            popen_git(
-                ["cat-file", "--buffer", "--batch-check=%(objecttype) %(objectname) %(objectsize) %(rest)"],
-                gitdir=gitdir,
-                stdin=lister.stdout,
-            )
-        )
-        for line in read_records(sizer, separator=b"\n", timeout_s=timeout_s):
-            kind, oid, size, path = line.split(b" ", 3)
-            yield NewObject(kind.decode("ascii"), Oid(oid.decode("ascii")), int(size), name_text(path))
-        try:
-            lister.check(timeout_s)
-        except (GitTimedOut, GitOutputTooLarge):
-            raise
-        except GitFailed as error:
-            raise NotConnected(
-                "The push misses objects that its commits need (missing necessary objects)."
-            ) from error
+        args = ["rev-list", "--objects", "--stdin", "--not", "--all"]
+        with popen_git(args, gitdir=gitdir, stdin=spool) as lister:
+            yield _read_listing(lister, timeout_s=timeout_s)
 
 
-def repack(gitdir: Path, new_oids: Iterable[Oid], out_dir: Path, *, timeout_s: float) -> IndexedPack | None:
-    """Write a pack of exactly what is reachable from ``new_oids`` and not from the snapshot's refs.
+def _read_listing(lister: GitProcess, *, timeout_s: float) -> Iterator[tuple[Oid, str]]:
+    try:
+        for line in read_records(lister, separator=b"\n", timeout_s=timeout_s):
+            yield Oid(line[:40].decode("ascii")), name_text(line[41:])
+    except (GitTimedOut, GitOutputTooLarge):
+        raise
+    except GitFailed as error:
+        raise _not_connected() from error
+
+
+def scan_blobs(
+    pack: IndexedPack, objects: ObjectDb, *, small: range, over_bytes: int
+) -> Iterator[BlobInPack]:
+    """Yield a pack's blobs whose size is in ``small``, with content, or over ``over_bytes``, without.
+
+    Reads the pack itself, four times as fast as asking for each object; only deltas are asked for, from
+    ``objects``. For the layout see `packs`.
+    """
+    with contextlib.ExitStack() as stack:
+        idx, data = (stack.enter_context(_mapped(path)) for path in (pack.idx_path, pack.pack_path))
+        count = pack.object_count
+        offsets_at = _IDX_OIDS_AT + 24 * count
+        far_at = offsets_at + 4 * count
+        for number in range(count):
+            (at,) = _U32.unpack_from(idx, offsets_at + 4 * number)
+            if at & 0x80000000:
+                (at,) = _U64.unpack_from(idx, far_at + 8 * (at & 0x7FFFFFFF))
+            byte = data[at]
+            kind, size, shift = byte >> 4 & 7, byte & 15, 4
+            at += 1
+            while byte & 0x80:
+                byte = data[at]
+                size |= (byte & 0x7F) << shift
+                shift += 7
+                at += 1
+            if kind == _BLOB:
+                if size not in small and size <= over_bytes:
+                    continue
+            elif kind not in _DELTAS:
+                continue
+            start = _IDX_OIDS_AT + 20 * number
+            oid = Oid(idx[start : start + 20].hex())
+            if kind != _BLOB:
+                name, size = objects.kind_and_size(oid)
+                if name == "blob" and (size in small or size > over_bytes):
+                    yield BlobInPack(oid, size, objects.read(oid)[1] if size in small else None)
+            elif size in small:
+                # What does not compress grows by a few bytes; what follows the object is ignored.
+                content = zlib.decompress(data[at : at + size + 64])
+                yield BlobInPack(oid, size, content)
+            else:
+                yield BlobInPack(oid, size, None)
+
+
+@contextlib.contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+def _not_connected() -> NotConnected:
+    return NotConnected("The push misses objects that its commits need (missing necessary objects).")
+
+
+def repack(
+    gitdir: Path, new_oids: Iterable[Oid], old_oids: Iterable[Oid], out_dir: Path, *, timeout_s: float
+) -> IndexedPack | None:
+    """Write a pack of exactly what is reachable from ``new_oids`` and not from ``old_oids``.
 
     For a push that was taken in part, or whose pack holds more than its commits need. None when there
     is nothing new at all.
@@ -73,7 +141,9 @@ def repack(gitdir: Path, new_oids: Iterable[Oid], out_dir: Path, *, timeout_s: f
     output = run_git(
         ["pack-objects", "--revs", "--delta-base-offset", "-q", str(pack_dir / "pack")],
         gitdir=gitdir,
-        stdin="".join([*(f"{oid}\n" for oid in new_oids), "--not\n", "--all\n"]).encode("ascii"),
+        stdin="".join([*(f"{oid}\n" for oid in new_oids), *(f"^{oid}\n" for oid in old_oids)]).encode(
+            "ascii"
+        ),
         timeout_s=timeout_s,
         limit_bytes=1 << 16,
     )

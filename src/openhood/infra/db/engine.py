@@ -8,15 +8,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Insert, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from openhood.base.errors import Unavailable
+from openhood.base.settings import SettingsError
 from openhood.infra import guards
 
 Tx = Connection
@@ -33,7 +35,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 40) -> None:
-        self.url = make_url(url)
+        self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = threading.Lock()
         if self.is_sqlite:
@@ -119,6 +121,19 @@ def _connection(engine: Engine) -> Iterator[Tx]:
         yield connection
 
 
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsError(f"'database_url' is no address of a database. {_URL_FORMS}") from error
+    if parsed.get_backend_name() not in ("sqlite", "postgres", "postgresql"):
+        raise SettingsError(f"'database_url' names {parsed.get_backend_name()!r}. {_URL_FORMS}")
+    return parsed
+
+
+_URL_FORMS = "Use sqlite:////directory/openhood.db or postgresql://user:password@host/database."
+
+
 def _open_sqlite(url: str, pool_size: int) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
@@ -155,6 +170,8 @@ def _open_postgres(url: str, pool_size: int) -> Engine:
     driver = make_url(url)
     if driver.drivername in ("postgres", "postgresql"):
         driver = driver.set(drivername="postgresql+psycopg")
+    if find_spec("psycopg") is None:
+        raise SettingsError("PostgreSQL needs a driver: pip install 'openhood[postgres]'.")
     return create_engine(
         driver,
         pool_size=pool_size,

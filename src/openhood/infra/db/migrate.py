@@ -1,58 +1,107 @@
-"""Bringing a database to the newest schema with alembic, from code and safely at every start."""
+"""Bringing a database to the newest schema, from code and safely at every start.
+
+Alembic does the work and is imported only when there is some: every command of the hub passes here.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
+from openhood.base.errors import CorruptObject, DatabaseTooNew, Unavailable
 from openhood.infra.db.engine import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _HERE = Path(__file__).parent / "migrations"
 # Two replicas starting at once must not migrate at once; any constant of our own will do.
 _ADVISORY_LOCK = 727_860_001
 
 
+def revisions() -> list[str]:
+    """Return every revision this code knows, oldest first: the number each migration's file begins with."""
+    return sorted(path.name.partition("_")[0] for path in (_HERE / "versions").glob("[0-9]*_*.py"))
+
+
+def newest() -> str:
+    """Return the newest revision this code knows."""
+    return revisions()[-1]
+
+
+def current(db: Database) -> str | None:
+    """Return the database's revision, or None for an empty one. Raises Unavailable."""
+    with db.read() as tx:
+        return _revision(tx)
+
+
+def upgrade(db: Database) -> bool:
+    """Bring the database to the newest schema; tells whether there was anything to do.
+
+    Processes that start together wait for each other. Raises: DatabaseTooNew, Unavailable.
+    """
+    found = current(db)
+    if found == newest():
+        return False
+    _refuse_unknown(found)
+    with db.engine.connect() as connection:
+        if db.is_sqlite:
+            _upgrade_sqlite(connection)
+        else:
+            with connection.begin():
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+                _run(connection)
+    return True
+
+
+def _upgrade_sqlite(connection: Connection) -> None:
+    # SQLite changes many things only by copying a table and dropping the old one, which with foreign keys on
+    # would empty every table that refers to it.
+    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        _run(connection)
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise CorruptObject(f"The migration would leave {len(broken)} dangling rows: nothing was changed.")
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    else:
+        connection.exec_driver_sql("COMMIT")
+    finally:
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+
+def _run(connection: Connection) -> None:
+    from alembic import command
+
+    # Asked again now that nobody else migrates: another process may have come first.
+    _refuse_unknown(_revision(connection))
+    settings = config()
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, "head")
+
+
 def config() -> Config:
     """Return the alembic configuration; there is no alembic.ini."""
+    from alembic.config import Config
+
     found = Config()
     found.set_main_option("script_location", str(_HERE))
     return found
 
 
-def newest() -> str:
-    """Return the newest revision this code knows."""
-    head = ScriptDirectory.from_config(config()).get_current_head()
-    assert head is not None
-    return head
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        if inspect(connection).has_table("repos"):
+            raise Unavailable("The database holds tables of a hub but not their revision. Restore a backup.")
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def current(db: Database) -> str | None:
-    """Return the database's revision, or None for an empty one."""
-    with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def upgrade(db: Database) -> None:
-    """Bring the database to the newest schema; does nothing where it is there already."""
-    if current(db) == newest():
-        return
-    with db.engine.connect() as connection:
-        settings = config()
-        settings.attributes["connection"] = connection
-        if db.is_sqlite:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                command.upgrade(settings, "head")
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
-        else:
-            with connection.begin():
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-                command.upgrade(settings, "head")
+def _refuse_unknown(found: str | None) -> None:
+    if found is not None and found not in revisions():
+        raise DatabaseTooNew(found, newest())

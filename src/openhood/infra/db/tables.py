@@ -132,12 +132,14 @@ tokens = Table(
         "scopes", Document
     ),  # fineGrained: {"global": [...], "scoped": [{"entity": {...}, "permissions": [...]}]}
     Column("oauth_client_id", String(64)),
+    Column("oauth_family", String(24)),  # the sign-in it belongs to, as in refresh_tokens
     Column("secret_hash", String(64), nullable=False, unique=True),
     Column("hint", String(16), nullable=False),  # last characters, to recognise a token in a list
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
     Column("last_used_at", Moment),
     Index("ix_tokens_user_id", "user_id"),
+    Index("ix_tokens_oauth_family", "oauth_family"),
 )
 
 sessions = Table(

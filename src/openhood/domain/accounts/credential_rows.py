@@ -1,0 +1,207 @@
+"""Reading and writing the rows of tokens and browser sessions. No rules, no commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
+
+from openhood.domain.accounts.types import TokenInfo
+from openhood.infra import ids
+from openhood.infra.db.engine import Tx
+from openhood.infra.db.tables import accounts, memberships, refresh_tokens, sessions, tokens
+
+_PERSON: tuple[Any, ...] = (
+    accounts.c.id.label("user_id"),
+    accounts.c.hex_id.label("user_hex_id"),
+    accounts.c.name,
+    accounts.c.fullname,
+    accounts.c.email,
+    accounts.c.is_admin,
+    memberships.c.org_id,
+    memberships.c.role.label("org_role"),
+)
+
+# One statement per request: the credential, its person, and a line per organization.
+_BY_TOKEN = (
+    select(
+        *_PERSON,
+        tokens.c.id.label("token_id"),
+        tokens.c.display_name,
+        tokens.c.kind,
+        tokens.c.role,
+        tokens.c.scopes,
+        tokens.c.created_at,
+        tokens.c.expires_at,
+        tokens.c.last_used_at,
+    )
+    .join(accounts, accounts.c.id == tokens.c.user_id)
+    .join(memberships, memberships.c.user_id == accounts.c.id, isouter=True)
+    .where(tokens.c.secret_hash == bindparam("hash"), accounts.c.is_active)
+)
+_BY_SESSION = (
+    select(*_PERSON, sessions.c.expires_at)
+    .join(accounts, accounts.c.id == sessions.c.user_id)
+    .join(memberships, memberships.c.user_id == accounts.c.id, isouter=True)
+    .where(sessions.c.secret_hash == bindparam("hash"), accounts.c.is_active)
+)
+
+_TOKEN: tuple[Any, ...] = (
+    tokens.c.id,
+    tokens.c.hex_id,
+    accounts.c.name.label("user_name"),
+    tokens.c.display_name,
+    tokens.c.kind,
+    tokens.c.role,
+    tokens.c.scopes,
+    tokens.c.oauth_client_id,
+    tokens.c.hint,
+    tokens.c.created_at,
+    tokens.c.expires_at,
+    tokens.c.last_used_at,
+)
+
+
+def find_token_owner(tx: Tx, secret_hash: str) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return a line per organization of a token's active owner (at least one), with the token on each."""
+    return tx.execute(_BY_TOKEN, {"hash": secret_hash}).all()
+
+
+def find_session_owner(tx: Tx, secret_hash: str) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return a line per organization of a session's active owner (at least one)."""
+    return tx.execute(_BY_SESSION, {"hash": secret_hash}).all()
+
+
+def _tokens() -> Select[Any]:
+    return select(*_TOKEN).join(accounts, accounts.c.id == tokens.c.user_id)
+
+
+def _token(row: Row[*tuple[Any, ...]]) -> TokenInfo:
+    return TokenInfo(**row._mapping)
+
+
+def get_token(tx: Tx, token_id: int) -> TokenInfo | None:
+    """Return the token with this row number."""
+    row = tx.execute(_tokens().where(tokens.c.id == token_id)).first()
+    return None if row is None else _token(row)
+
+
+def get_token_by_hex_id(tx: Tx, hex_id: str) -> TokenInfo | None:
+    """Return the token with this object id."""
+    row = tx.execute(_tokens().where(tokens.c.hex_id == hex_id)).first()
+    return None if row is None else _token(row)
+
+
+def get_token_by_hash(tx: Tx, secret_hash: str) -> TokenInfo | None:
+    """Return the token with this secret."""
+    row = tx.execute(_tokens().where(tokens.c.secret_hash == secret_hash)).first()
+    return None if row is None else _token(row)
+
+
+def list_tokens(tx: Tx, user_id: int) -> list[TokenInfo]:
+    """Return a user's tokens, the newest first."""
+    return [
+        _token(row)
+        for row in tx.execute(_tokens().where(tokens.c.user_id == user_id).order_by(tokens.c.id.desc()))
+    ]
+
+
+def insert_token(
+    tx: Tx,
+    *,
+    user_id: int,
+    display_name: str,
+    kind: str,
+    role: str,
+    scopes: Mapping[str, object] | None,
+    secret: str,
+    at: datetime,
+    expires_at: datetime | None,
+    oauth_client_id: str | None = None,
+    oauth_family: str | None = None,
+) -> int:
+    """Add a token and return its row number."""
+    statement = insert(tokens).values(
+        hex_id=ids.new_hex_id(),
+        user_id=user_id,
+        display_name=display_name,
+        kind=kind,
+        role=role,
+        scopes=None if scopes is None else dict(scopes),
+        oauth_client_id=oauth_client_id,
+        oauth_family=oauth_family,
+        secret_hash=ids.hash_secret(secret),
+        hint=secret[-4:] if len(secret) > 12 else "",
+        created_at=at,
+        expires_at=expires_at,
+    )
+    return cast(int, tx.execute(statement.returning(tokens.c.id)).scalar_one())
+
+
+def update_token(tx: Tx, token_id: int, **values: object) -> None:
+    """Overwrite columns of a token."""
+    tx.execute(update(tokens).where(tokens.c.id == token_id).values(**values))
+
+
+def delete_token(tx: Tx, token_id: int) -> str | None:
+    """Remove a token; returns the OAuth sign-in it belonged to."""
+    statement = delete(tokens).where(tokens.c.id == token_id).returning(tokens.c.oauth_family)
+    family: str | None = tx.execute(statement).scalar_one_or_none()
+    return family
+
+
+def write_uses(tx: Tx, uses: Mapping[int, datetime]) -> None:
+    """Write down when tokens were last used; tokens gone meanwhile are passed over."""
+    statement = (
+        update(tokens)
+        .where(
+            tokens.c.id == bindparam("token"),
+            # Several replicas write: the later use stays.
+            or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < bindparam("used")),
+        )
+        .values(last_used_at=bindparam("used"))
+    )
+    tx.execute(statement, [{"token": token_id, "used": at} for token_id, at in sorted(uses.items())])
+
+
+def delete_family(tx: Tx, family: str) -> None:
+    """Remove every access and refresh token of one OAuth sign-in."""
+    tx.execute(delete(tokens).where(tokens.c.oauth_family == family))
+    tx.execute(delete(refresh_tokens).where(refresh_tokens.c.family == family))
+
+
+def delete_credentials_of(tx: Tx, user_id: int) -> None:
+    """Remove everything a user could act with: tokens, OAuth sign-ins and browser sessions."""
+    tx.execute(delete(tokens).where(tokens.c.user_id == user_id))
+    tx.execute(delete(refresh_tokens).where(refresh_tokens.c.user_id == user_id))
+    delete_sessions_of(tx, user_id)
+
+
+def insert_session(
+    tx: Tx, *, secret_hash: str, user_id: int, user_agent: str, at: datetime, expires_at: datetime
+) -> None:
+    """Add a browser session."""
+    tx.execute(
+        insert(sessions).values(
+            secret_hash=secret_hash,
+            user_id=user_id,
+            user_agent=user_agent[:300],
+            created_at=at,
+            expires_at=expires_at,
+        )
+    )
+
+
+def delete_session(tx: Tx, secret_hash: str) -> None:
+    """Remove a browser session."""
+    tx.execute(delete(sessions).where(sessions.c.secret_hash == secret_hash))
+
+
+def delete_sessions_of(tx: Tx, user_id: int, *, expired_at: datetime | None = None) -> None:
+    """Remove a user's browser sessions; with ``expired_at`` only those that ended by then."""
+    gone = delete(sessions).where(sessions.c.user_id == user_id)
+    if expired_at is not None:
+        gone = gone.where(sessions.c.expires_at <= expired_at)
+    tx.execute(gone)
