@@ -60,6 +60,7 @@ class TokenGrant:
     expires_at: datetime | None
     global_permissions: frozenset[str] = frozenset()
     scoped: tuple[ScopedGrant, ...] = ()
+    can_read_gated: bool = False
 
     def allows(self, permission: str, repo: RepoFacts) -> bool:
         """Tell whether a fine-grained grant covers ``permission`` on ``repo``."""
@@ -105,13 +106,13 @@ class Viewer:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether nobody is signed in."""
-        return self.user_id is None
+        """Whether nobody is signed in (the hub's own administrator, `SYSTEM`, has no account either)."""
+        return self.user_id is None and not self.is_admin
 
     @property
     def may_write_anything(self) -> bool:
         """Whether the credentials allow writing somewhere (a read token does not)."""
-        return self.user_id is not None and (self.token is None or self.token.role != "read")
+        return not self.is_anonymous and (self.token is None or self.token.role != "read")
 
     def role_in(self, owner_id: int) -> OrgRole:
         """Return the viewer's role in a namespace: one's own counts as admin."""
@@ -121,6 +122,9 @@ class Viewer:
 
 
 ANONYMOUS = Viewer()
+
+SYSTEM = Viewer(name="system", fullname="System", is_admin=True)
+"""The administrator at the command line and in provision files: may do everything, owns nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,7 @@ def decide(viewer: Viewer, repo: RepoFacts, need: Need) -> Verdict:
         return Verdict.DISABLED
     if need is Need.INFO:
         return Verdict.ALLOW
-    if repo.is_gated and not _passes_gate(viewer, repo, role):
+    if repo.is_gated and not (_passes_gate(viewer, repo, role) and _token_passes_gate(viewer, repo)):
         return Verdict.GATE
     if need is Need.READ:
         return Verdict.ALLOW
@@ -216,6 +220,13 @@ def _passes_gate(viewer: Viewer, repo: RepoFacts, role: OrgRole) -> bool:
     if viewer.is_admin or role >= OrgRole.WRITE or repo.owner_id == viewer.user_id:
         return True
     return repo.has_gate_access or (role >= OrgRole.READ and not repo.gate_binds_members)
+
+
+def _token_passes_gate(viewer: Viewer, repo: RepoFacts) -> bool:
+    token = viewer.token
+    if token is None or token.role != "fineGrained":
+        return True
+    return token.can_read_gated or _token_covers(viewer, repo, Need.READ)
 
 
 def _token_covers(viewer: Viewer, repo: RepoFacts, need: Need) -> bool:

@@ -7,8 +7,53 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from openhood.domain.repos import folding, indexing
 from openhood.domain.services import Services
+from openhood.domain.storage import gc
+from openhood.infra.jobs import queue
 
 JobAction = Callable[[Services, Mapping[str, object]], None]
 
-HANDLERS: Mapping[str, JobAction] = {}
+HANDLERS: Mapping[str, JobAction] = {
+    "delete_doomed": gc.delete_doomed,
+    "drop_retired_packs": folding.drop_retired_packs,
+    "fold_packs": folding.fold_packs,
+    "forget_lfs": gc.forget_lfs,
+    "index_last_commits": indexing.index_last_commits,
+    "refresh_storage": gc.refresh_storage,
+    "sweep_store": gc.sweep_store,
+    "sweep_uploads": gc.sweep_uploads,
+}
+
+SCHEDULE: Mapping[str, float] = {
+    "delete_doomed": 3600.0,
+    "forget_lfs": 6 * 3600.0,
+    "sweep_store": 24 * 3600.0,
+    "sweep_uploads": 3600.0,
+}
+"""Jobs that come back by themselves, with their period in seconds. Their payload is empty."""
+
+_FIRST_RUN_S = 60.0
+
+
+def start_schedule(sv: Services) -> None:
+    """Make sure that every periodic job waits in the table. Opens a write unit; any replica may call it.
+
+    At most one row of each kind waits, since all carry the same key: further ones are ignored.
+    """
+    now = sv.clock.now()
+    with sv.db.write() as tx:
+        for kind in SCHEDULE:
+            queue.enqueue(
+                tx, kind, {}, now=now, dedup_key=f"schedule:{kind}", delay_s=min(_FIRST_RUN_S, SCHEDULE[kind])
+            )
+
+
+def run(sv: Services, kind: str, payload: Mapping[str, object]) -> None:
+    """Do one job. A periodic one first queues its next run, so that no crash can break the chain."""
+    period_s = SCHEDULE.get(kind)
+    if period_s is not None:
+        now = sv.clock.now()
+        with sv.db.write() as tx:
+            queue.enqueue(tx, kind, {}, now=now, dedup_key=f"schedule:{kind}", delay_s=period_s)
+    HANDLERS[kind](sv, payload)

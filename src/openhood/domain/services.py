@@ -5,15 +5,18 @@ Built once by ``app.py`` and frozen; no part can be looked up by name, and none 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openhood.base.clock import Clock
 from openhood.base.ports import ObjectStore
 from openhood.base.settings import Settings
 from openhood.engines.git.handles import ObjectDbs
+from openhood.infra.attempts import Attempts
 from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
 from openhood.infra.packcache import PackCache
+from openhood.infra.tallies import Tallies
+from openhood.infra.uses import RecentUses
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class Services:
     """The parts an action may use.
 
     ``packs`` and ``object_dbs`` are used through ``repos.gitdb``, ``facts`` holds only what can
-    never go stale.
+    never go stale. ``attempts`` counts wrong secrets, ``token_uses`` remembers which tokens were used until
+    that is written down, ``downloads`` counts them likewise; all three are this process's own.
     """
 
     settings: Settings
@@ -31,3 +35,6 @@ class Services:
     packs: PackCache
     object_dbs: ObjectDbs
     facts: FactCache
+    attempts: Attempts = field(default_factory=Attempts)
+    token_uses: RecentUses = field(default_factory=RecentUses)
+    downloads: Tallies = field(default_factory=Tallies)

@@ -5,6 +5,8 @@ Whoever holds a `Repo` got it here, so no action decides access by itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from openhood.base.errors import Forbidden, GatedRepo, Moved, RepoDisabled, RepoNotFound, RevisionNotFound
 from openhood.base.names import MAIN, Oid, RefName, RepoId, RepoType, is_oid, is_short_oid
 from openhood.domain.access import Need, Verdict, Viewer, decide
@@ -12,6 +14,8 @@ from openhood.domain.repos import gitdb, rows
 from openhood.domain.repos.types import At, Repo
 from openhood.domain.services import Services
 from openhood.infra.db.engine import Tx
+
+_MAX_REF_SEGMENTS = 8
 
 
 def find(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId, *, need: Need) -> Repo:
@@ -22,10 +26,7 @@ def find(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId, *, need: 
     """
     repo = rows.get_repo(tx, repo_type, repo_id)
     if repo is None:
-        moved = rows.get_redirect(tx, repo_type, repo_id)
-        if moved is not None and decide(viewer, moved.facts, Need.INFO) is not Verdict.HIDE:
-            raise Moved(old=str(repo_id), new=str(moved.repo_id))
-        raise RepoNotFound(anonymous=viewer.is_anonymous)
+        raise _missing(tx, viewer, repo_type, repo_id)
     check(viewer, repo, need=need)
     return repo
 
@@ -68,12 +69,42 @@ def locate(
     """
     names = ref_candidates(revision)
     with sv.db.read() as tx:
-        repo = find(tx, viewer, repo_type, repo_id, need=need)
-        found = rows.find_refs(tx, repo.id, names)
+        repo, found = rows.get_repo_with_refs(tx, repo_type, repo_id, names)
+        if repo is None:
+            raise _missing(tx, viewer, repo_type, repo_id)
+    check(viewer, repo, need=need)
     for name in names:
         if name in found:
             return At(repo, found[name].commit_oid, name)
     return At(repo, resolve_oid(sv, repo, revision), None)
+
+
+def locate_split(
+    sv: Services,
+    viewer: Viewer,
+    repo_type: RepoType,
+    repo_id: RepoId,
+    *,
+    segments: Sequence[str],
+    need: Need,
+) -> tuple[At, str]:
+    """Find a revision that may be spelled over several segments, and what follows it as a path.
+
+    huggingface.js writes ``tree/refs/pr/1/sub/dir`` without encoding the revision's slashes, so the
+    longest known ref wins; a first segment that holds a slash was encoded and is the revision.
+    Opens its own read unit. Raises: what `locate` raises.
+    """
+    most = 1 if "/" in segments[0] else min(len(segments), _MAX_REF_SEGMENTS)
+    lengths = range(most, 0, -1)
+    names = {length: ref_candidates("/".join(segments[:length])) for length in lengths}
+    with sv.db.read() as tx:
+        repo = find(tx, viewer, repo_type, repo_id, need=need)
+        found = rows.find_refs(tx, repo.id, [name for length in lengths for name in names[length]])
+    for length in lengths:
+        for name in names[length]:
+            if name in found:
+                return At(repo, found[name].commit_oid, name), "/".join(segments[length:])
+    return At(repo, resolve_oid(sv, repo, segments[0]), None), "/".join(segments[1:])
 
 
 def resolve_oid(sv: Services, repo: Repo, revision: str) -> Oid:
@@ -104,6 +135,18 @@ def ref_candidates(revision: str) -> list[RefName]:
     if revision.startswith(("heads/", "tags/", "pr/", "convert/")):
         candidates.append(RefName(f"refs/{revision}"))
     return candidates
+
+
+def _missing(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId) -> Moved | RepoNotFound:
+    moved = rows.get_redirect(tx, repo_type, repo_id)
+    if moved is not None and decide(viewer, moved.facts, Need.INFO) is not Verdict.HIDE:
+        return Moved(old=str(repo_id), new=str(moved.repo_id))
+    # `gpt2/refs` may be what is left of `/api/models/gpt2/refs`: an alias and an action. An alias is no
+    # secret and says nothing of its target, so access is asked there.
+    alias = rows.get_alias(tx, repo_type, repo_id.namespace)
+    if alias is not None:
+        return Moved(old=repo_id.namespace, new=str(alias))
+    return RepoNotFound(anonymous=viewer.is_anonymous)
 
 
 def _forbidden_message(viewer: Viewer, repo: Repo, need: Need) -> str:

@@ -7,20 +7,21 @@ holds their pack rows. Nothing is computed here: consequences arrive ready.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from openhood.base.errors import BranchMoved, LfsObjectMissing
-from openhood.base.names import MAIN, RefName
+from openhood.base.errors import BranchMoved, Conflict, LfsObjectMissing
+from openhood.base.names import MAIN, RefName, Sha256
 from openhood.domain import audit
 from openhood.domain.access import Viewer
 from openhood.domain.repos import rows
 from openhood.domain.repos.types import Consequences, LfsPointerAt, PathChange, Ref, RefUpdate, Repo, TipFacts
+from openhood.domain.storage import rows as storage_rows
 from openhood.infra.db.engine import Tx, upsert
-from openhood.infra.db.tables import last_commits, lfs_files, lfs_objects, refs, repo_lfs, repos
+from openhood.infra.db.tables import last_commits, lfs_files, refs, repos
 from openhood.infra.jobs import queue
 
 _BATCH = 500
@@ -48,8 +49,9 @@ def move(
     Raises: RefRaceLost if a ref is not as expected; LfsObjectMissing if a pointer's object vanished.
     """
     # Locks the repository's row first, so that two changes of one repository queue instead of deadlock.
-    tx.execute(select(repos.c.id).where(repos.c.id == repo.id).with_for_update())
-    _check_pointers(tx, repo, consequences.pointers)
+    tx.execute(select(repos.c.id).where(repos.c.id == repo.id).with_for_update(key_share=True))
+    pointers = consequences.pointers
+    check_pointers(pointers, lfs_sizes(tx, repo, {pointer.sha256 for pointer in pointers}))
     for change in updates:
         _move_one(tx, repo, change, indexed=_index(tx, repo, change, consequences), now=now)
     _record_pointers(tx, repo, consequences.pointers, ref=updates[0].name if updates else None, now=now)
@@ -59,7 +61,7 @@ def move(
     queue.enqueue(
         tx, "refresh_storage", {"repo": repo.id}, now=now, dedup_key=f"refresh_storage:{repo.id}", delay_s=2
     )
-    if any(change.new is not None and change.name not in consequences.changes for change in updates):
+    if any(_lacks_index(change, consequences) for change in updates):
         queue.enqueue(
             tx, "index_last_commits", {"repo": repo.id}, now=now, dedup_key=f"index_last_commits:{repo.id}"
         )
@@ -74,6 +76,12 @@ def move(
             old=change.expected,
             new=change.new,
         )
+
+
+def _lacks_index(change: RefUpdate, consequences: Consequences) -> bool:
+    # Tags have none: who lists one asks git, or the branch that is at the same commit.
+    is_gone_or_tag = change.new is None or change.name.startswith("refs/tags/")
+    return not is_gone_or_tag and change.name not in consequences.changes
 
 
 def _move_one(tx: Tx, repo: Repo, change: RefUpdate, *, indexed: bool, now: datetime) -> None:
@@ -91,10 +99,23 @@ def _move_one(tx: Tx, repo: Repo, change: RefUpdate, *, indexed: bool, now: date
         return
     if rows.get_ref(tx, repo.id, change.name) is not None:
         raise RefRaceLost(change.name)
+    _check_room(tx, repo, change.name)
     try:
         rows.insert_ref(tx, repo.id, ref, now=now)
     except IntegrityError as error:
         raise RefRaceLost(change.name) from error
+
+
+def _check_room(tx: Tx, repo: Repo, name: RefName) -> None:
+    """Refuse ``a/b`` beside ``a``: git keeps refs as files in its clones, where only one can be."""
+    parts = name.split("/")
+    above = [RefName("/".join(parts[:length])) for length in range(3, len(parts))]
+    taken = next(iter(rows.find_refs(tx, repo.id, above)), None) if above else None
+    if taken is None:
+        below = rows.list_refs(tx, repo.id, prefix=f"{name}/")
+        taken = below[0].name if below else None
+    if taken is not None:
+        raise Conflict(f"Reference {name} cannot be created beside the existing {taken}.")
 
 
 def _index(tx: Tx, repo: Repo, change: RefUpdate, consequences: Consequences) -> bool:
@@ -124,71 +145,60 @@ def index_changes(tx: Tx, repo: int, ref: RefName, changes: Iterable[PathChange]
         while folder:
             folder, _, name = folder.rpartition("/")
             last.setdefault((folder, name), change.commit_oid)
-    for start in range(0, len(gone), _BATCH):
-        for folder, name in gone[start : start + _BATCH]:
-            tx.execute(
-                delete(last_commits).where(
-                    and_(
-                        last_commits.c.repo_id == repo,
-                        last_commits.c.ref == ref,
-                        last_commits.c.dir == folder,
-                        last_commits.c.name == name,
-                    )
-                )
-            )
+    if gone:
+        statement = delete(last_commits).where(
+            last_commits.c.repo_id == repo,
+            last_commits.c.ref == ref,
+            last_commits.c.dir == bindparam("gone_dir"),
+            last_commits.c.name == bindparam("gone_name"),
+        )
+        tx.execute(statement, [{"gone_dir": folder, "gone_name": name} for folder, name in gone])
     values = [
         {"repo_id": repo, "ref": ref, "dir": folder, "name": name, "commit_oid": oid}
         for (folder, name), oid in last.items()
     ]
-    statement = upsert(tx, last_commits, key=["repo_id", "ref", "dir", "name"], update=["commit_oid"])
+    upserting = upsert(tx, last_commits, key=["repo_id", "ref", "dir", "name"], update=["commit_oid"])
     for start in range(0, len(values), _BATCH):
-        tx.execute(statement, values[start : start + _BATCH])
+        tx.execute(upserting, values[start : start + _BATCH])
 
 
 def copy_index(tx: Tx, repo: int, *, source: RefName, target: RefName) -> None:
     """Give a new ref the index of the ref it starts from."""
     chosen = select(
         last_commits.c.repo_id,
-        refs.c.name,
+        literal(target),
         last_commits.c.dir,
         last_commits.c.name,
         last_commits.c.commit_oid,
-    ).where(
-        last_commits.c.repo_id == repo,
-        last_commits.c.ref == source,
-        refs.c.repo_id == repo,
-        refs.c.name == target,
-    )
+    ).where(last_commits.c.repo_id == repo, last_commits.c.ref == source)
     tx.execute(insert(last_commits).from_select(["repo_id", "ref", "dir", "name", "commit_oid"], chosen))
     tx.execute(update(refs).where(refs.c.repo_id == repo, refs.c.name == target).values(indexed=True))
 
 
-def _check_pointers(tx: Tx, repo: Repo, pointers: Sequence[LfsPointerAt]) -> None:
-    """Every pointer names an object this repository holds: checked again where the ref moves."""
-    wanted = {pointer.sha256: pointer for pointer in pointers}
-    hashes = list(wanted)
-    for start in range(0, len(hashes), _BATCH):
-        batch = hashes[start : start + _BATCH]
-        sizes = {
-            row.sha256: row.size_bytes
-            for row in tx.execute(
-                select(repo_lfs.c.sha256, lfs_objects.c.size_bytes)
-                .join(lfs_objects, lfs_objects.c.sha256 == repo_lfs.c.sha256)
-                .where(repo_lfs.c.repo_id == repo.id, repo_lfs.c.sha256.in_(batch))
+def check_pointers(pointers: Iterable[LfsPointerAt], sizes: Mapping[Sha256, int]) -> None:
+    """Make sure that every pointer names an object the repository holds, and its size. Pure.
+
+    Args: ``sizes`` as `lfs_sizes` found them. Raises: LfsObjectMissing, with the same sentence whether or
+    not another repository holds the object: a hash must not tell what others have.
+    """
+    for pointer in pointers:
+        size_bytes = sizes.get(pointer.sha256)
+        if size_bytes is None:
+            raise LfsObjectMissing(
+                f"The file '{pointer.path}' points to LFS object {pointer.sha256}, which was never uploaded to "
+                "this repository. Upload it first ('git lfs push --all', or upload the file again)."
             )
-        }
-        for sha256 in batch:
-            pointer = wanted[sha256]
-            if sha256 not in sizes:
-                raise LfsObjectMissing(
-                    f"The file '{pointer.path}' points to LFS object {sha256}, which was never uploaded to "
-                    "this repository. Upload it first ('git lfs push --all', or upload the file again)."
-                )
-            if sizes[sha256] != pointer.size_bytes:
-                raise LfsObjectMissing(
-                    f"The file '{pointer.path}' says that LFS object {sha256} has {pointer.size_bytes} bytes, "
-                    f"but it has {sizes[sha256]}."
-                )
+        if size_bytes != pointer.size_bytes:
+            raise LfsObjectMissing(
+                f"The file '{pointer.path}' says that LFS object {pointer.sha256} has {pointer.size_bytes} "
+                f"bytes, but it has {size_bytes}."
+            )
+
+
+def lfs_sizes(tx: Tx, repo: Repo, hashes: Iterable[Sha256]) -> dict[Sha256, int]:
+    """Return the size in bytes of those LFS objects that this repository may name."""
+    found = storage_rows.find_linked(tx, repo.id, set(hashes))
+    return {sha256: linked.size_bytes for sha256, linked in found.items()}
 
 
 def _record_pointers(

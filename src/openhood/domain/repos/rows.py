@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
 
-from openhood.base.names import Oid, RefName, RepoId, RepoType
+from openhood.base.names import Oid, RefName, RepoId, RepoType, Sha256
 from openhood.domain.repos.types import Ref, Repo
 from openhood.infra.db.engine import Tx
-from openhood.infra.db.tables import aliases, packs, refs, repo_redirects, repos
+from openhood.infra.db.tables import aliases, lfs_objects, packs, refs, repo_lfs, repo_redirects, repos
 
 _REPO_COLUMNS = (
     repos.c.id,
@@ -30,7 +31,7 @@ _REPO_COLUMNS = (
 )
 
 
-def repo_from_row(row: Row[tuple[object, ...]]) -> Repo:
+def repo_from_row(row: Row[*tuple[Any, ...]]) -> Repo:  # Any: a row's columns are not typed one by one
     """Turn a row holding the repository columns into a `Repo`."""
     return Repo(
         id=row.id,
@@ -60,6 +61,44 @@ def get_repo(tx: Tx, repo_type: RepoType, repo_id: RepoId) -> Repo | None:
         )
     ).first()
     return None if row is None else repo_from_row(row)
+
+
+_MAX_JOINED_REFS = 3
+# Built once: this is the query behind every HEAD of a file, and building costs as much as running.
+_REPO_WITH_REFS = (
+    select(*_REPO_COLUMNS, refs.c.name.label("ref"), refs.c.oid, refs.c.commit_oid, refs.c.indexed)
+    .outerjoin(
+        refs,
+        and_(
+            refs.c.repo_id == repos.c.id,
+            refs.c.name.in_([bindparam(f"ref{place}") for place in range(_MAX_JOINED_REFS)]),
+        ),
+    )
+    .where(
+        repos.c.type == bindparam("kind"),
+        repos.c.namespace_key == bindparam("namespace_key"),
+        repos.c.name_key == bindparam("name_key"),
+    )
+)
+
+
+def get_repo_with_refs(
+    tx: Tx, repo_type: RepoType, repo_id: RepoId, names: Sequence[RefName]
+) -> tuple[Repo | None, dict[RefName, Ref]]:
+    """Return `get_repo` and `find_refs` of it in one query; ``names`` holds one to three."""
+    namespace_key, name_key = repo_id.key
+    values: dict[str, str] = {"kind": repo_type.value, "namespace_key": namespace_key, "name_key": name_key}
+    for place in range(_MAX_JOINED_REFS):
+        values[f"ref{place}"] = names[min(place, len(names) - 1)]
+    found = tx.execute(_REPO_WITH_REFS, values).all()
+    if not found:
+        return None, {}
+    at = {
+        RefName(row.ref): Ref(RefName(row.ref), row.oid, row.commit_oid, row.indexed)
+        for row in found
+        if row.ref is not None
+    }
+    return repo_from_row(found[0]), at
 
 
 def get_repo_by_number(tx: Tx, number: int) -> Repo | None:
@@ -113,12 +152,13 @@ def find_refs(tx: Tx, repo: int, names: Sequence[RefName]) -> dict[RefName, Ref]
 
 def list_refs(tx: Tx, repo: int, *, prefix: str = "refs/") -> list[Ref]:
     """Return every ref under ``prefix``, by name."""
-    rows = tx.execute(
-        select(refs.c.name, refs.c.oid, refs.c.commit_oid, refs.c.indexed)
-        .where(refs.c.repo_id == repo, refs.c.name >= prefix, refs.c.name < prefix + "\U0010ffff")
-        .order_by(refs.c.name)
-    )
-    return [Ref(RefName(row.name), row.oid, row.commit_oid, row.indexed) for row in rows]
+    chosen = select(refs.c.name, refs.c.oid, refs.c.commit_oid, refs.c.indexed).where(refs.c.repo_id == repo)
+    if prefix != "refs/":
+        chosen = chosen.where(refs.c.name.startswith(prefix, autoescape=True))
+    # Filtered and sorted here once more: SQLite's LIKE ignores case, and PostgreSQL's order is the locale's.
+    found = [row for row in tx.execute(chosen) if row.name.startswith(prefix)]
+    found.sort(key=lambda row: str(row.name))
+    return [Ref(RefName(row.name), row.oid, row.commit_oid, row.indexed) for row in found]
 
 
 def insert_ref(tx: Tx, repo: int, ref: Ref, *, now: datetime) -> None:
@@ -149,6 +189,19 @@ def delete_ref(tx: Tx, repo: int, name: RefName, *, expected: Oid) -> bool:
     """Delete a ref if it still is ``expected``; tells whether it was."""
     done = tx.execute(delete(refs).where(refs.c.repo_id == repo, refs.c.name == name, refs.c.oid == expected))
     return done.rowcount == 1
+
+
+_LFS_KEY = (
+    select(lfs_objects.c.key)
+    .join(repo_lfs, repo_lfs.c.sha256 == lfs_objects.c.sha256)
+    .where(repo_lfs.c.repo_id == bindparam("repo"), repo_lfs.c.sha256 == bindparam("sha256"))
+)
+
+
+def get_lfs_key(tx: Tx, repo: int, sha256: Sha256) -> str | None:
+    """Return where the bytes of an LFS object lie, if the repository may name it."""
+    key: str | None = tx.execute(_LFS_KEY, {"repo": repo, "sha256": sha256}).scalar()
+    return key
 
 
 def list_packs(tx: Tx, repo: int) -> list[str]:
@@ -195,9 +248,10 @@ def bump_pack_epoch(tx: Tx, repo: int) -> None:
 
 def take_number(tx: Tx, repo: int) -> int:
     """Return the next discussion or pull-request number of the repository."""
-    return tx.execute(
+    number: int = tx.execute(
         update(repos)
         .where(repos.c.id == repo)
         .values(next_number=repos.c.next_number + 1)
         .returning(repos.c.next_number - 1)
     ).scalar_one()
+    return number

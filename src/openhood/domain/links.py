@@ -1,0 +1,33 @@
+"""Links that carry their own permission for a short time, signed with the hub's secret key.
+
+For whatever must work without credentials: uploads and downloads by clients that send none. The
+URLs around the tokens are the doors'.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from openhood.base.errors import Unavailable
+from openhood.domain.services import Services
+from openhood.infra import signing
+from openhood.infra.signing import BadLink, ExpiredLink, Facts
+
+__all__ = ["BadLink", "ExpiredLink", "Facts", "check_token", "make_token"]
+
+
+def make_token(sv: Services, *, purpose: str, facts: Facts, lifetime_s: float) -> str:
+    """Return a URL-safe token that says ``facts`` for ``lifetime_s`` seconds; ``purpose`` binds its use."""
+    expires_at = sv.clock.now() + timedelta(seconds=lifetime_s)
+    return signing.sign(_secret(sv), purpose=purpose, facts=facts, expires_at=expires_at)
+
+
+def check_token(sv: Services, token: str, *, purpose: str) -> Facts:
+    """Return what a token of `make_token` says. Raises BadLink, ExpiredLink."""
+    return signing.check(_secret(sv), token, purpose=purpose, now=sv.clock.now())
+
+
+def _secret(sv: Services) -> str:
+    if sv.settings.secret_key is None:
+        raise Unavailable("This hub has no secret key yet, so it cannot sign links. Set OPENHOOD_SECRET_KEY.")
+    return sv.settings.secret_key.get_secret_value()
