@@ -12,7 +12,10 @@ from starlette.types import ASGIApp
 from openhood.base.clock import Clock, SystemClock
 from openhood.base.ports import ObjectStore
 from openhood.base.settings import Settings, SettingsError, ensure_secret_key
-from openhood.domain.jobs import HANDLERS
+from openhood.domain import jobs
+from openhood.domain.accounts.oauth import ensure_builtin_clients
+from openhood.domain.accounts.tokens import flush_uses
+from openhood.domain.repos import downloads
 from openhood.domain.services import Services
 from openhood.engines.git.handles import ObjectDbs
 from openhood.http import asgi
@@ -20,6 +23,7 @@ from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
 from openhood.infra.db.migrate import upgrade
 from openhood.infra.guarded_store import GuardedStore
+from openhood.infra.jobs.ticker import Tick, Ticker
 from openhood.infra.jobs.worker import Worker
 from openhood.infra.packcache import PackCache
 
@@ -69,13 +73,38 @@ def open_store(url: str) -> ObjectStore:
     if not found:
         known = ", ".join(sorted(point.name for point in entry_points(group="openhood.objectstore")))
         raise SettingsError(f"No object store plug-in for {scheme!r} URLs. Installed: {known}.")
-    opened: ObjectStore = next(iter(found)).load()(url)
+    try:
+        opened: ObjectStore = next(iter(found)).load()(url)
+    except ValueError as error:
+        raise SettingsError(f"'objects_url' cannot be used: {error}") from error
+    except ImportError as error:
+        raise SettingsError(
+            f"The object store for {scheme!r} URLs is not installed: pip install 'openhood[{scheme}]'."
+        ) from error
     return opened
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Hub:
-    """Open everything and return the hub; the job worker starts with the ASGI lifespan."""
+    """Open everything and return the hub; job worker and ticker start with the ASGI lifespan."""
     sv = open_services(settings, clock=clock)
-    handlers = {kind: partial(handler, sv) for kind, handler in HANDLERS.items()}
+    ensure_builtin_clients(sv)
+    handlers = {kind: partial(jobs.run, sv, kind) for kind in jobs.HANDLERS}
     worker = Worker(sv.db, sv.clock, handlers, threads=settings.workers)
-    return Hub(sv, worker, asgi.build(sv, on_start=worker.start, on_stop=worker.stop))
+    # What is counted in memory is this process's own; work that one replica does for all is a job.
+    ticker = Ticker(
+        (
+            Tick("token uses", 60.0, partial(flush_uses, sv)),
+            Tick("downloads", downloads.FLUSH_EVERY_S, partial(downloads.flush, sv)),
+        )
+    )
+
+    def start() -> None:
+        jobs.start_schedule(sv)
+        worker.start()
+        ticker.start()
+
+    def stop() -> None:
+        worker.stop()
+        ticker.stop()
+
+    return Hub(sv, worker, asgi.build(sv, on_start=start, on_stop=stop))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from openhood.cli import serve
+from openhood.cli import config, serve
 
 app = typer.Typer(
     name="openhood",
@@ -14,6 +14,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
+app.command("env")(config.env)
+app.add_typer(config.app, name="config")
 
 
 @app.callback()

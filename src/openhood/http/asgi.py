@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
-from anyio import CapacityLimiter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,6 +17,7 @@ from openhood.http.middleware import Outer
 from openhood.http.ratelimit import Windows
 from openhood.http.router import Match, Router
 from openhood.http.routes import ROUTES
+from openhood.http.threads import Threads
 
 
 class InternalError(HubError):
@@ -43,7 +43,7 @@ class Hub:
         self._router = Router(ROUTES)
         self._on_start = on_start
         self._on_stop = on_stop
-        self._limiter: CapacityLimiter | None = None
+        self._threads = Threads(sv.settings.threads)
         self._windows = Windows(sv.settings.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,10 +54,8 @@ class Hub:
             await self._lifespan(receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(self._sv.settings.threads)
         request = Request(scope, receive, send)
-        call = Call(request, self._sv, {}, self._limiter)
+        call = Call(request, self._sv, {}, self._threads)
         try:
             response = await self._answer(call)
         except HubError as error:
@@ -102,6 +100,7 @@ class Hub:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self._on_stop()
+                self._threads.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

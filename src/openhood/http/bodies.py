@@ -85,8 +85,14 @@ def is_form(call: Call) -> bool:
     return call.request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
 
 
-async def read_lines(call: Call, *, limit_bytes: int, line_bytes: int) -> AsyncIterator[bytes]:
-    """Yield the non-empty lines of the body. Raises PayloadTooLarge for a body or line over its limit."""
+async def read_lines(
+    call: Call, *, limit_bytes: int, line_bytes: int, too_long: str | None = None
+) -> AsyncIterator[bytes]:
+    """Yield the non-empty lines of the body. Raises PayloadTooLarge for a body or line over its limit.
+
+    Args: ``too_long`` is the message for a line over its limit, where the general one explains too little.
+    """
+    refusal = too_long or f"A line of the body is longer than {line_bytes} bytes."
     pending: list[bytes] = []
     pending_bytes = 0
     async for chunk in chunks(call, limit_bytes=limit_bytes):
@@ -95,13 +101,13 @@ async def read_lines(call: Call, *, limit_bytes: int, line_bytes: int) -> AsyncI
             whole = b"".join([*pending, line])
             pending, pending_bytes = [], 0
             if len(whole) > line_bytes:
-                raise PayloadTooLarge(f"A line of the body is longer than {line_bytes} bytes.")
+                raise PayloadTooLarge(refusal)
             if whole.strip():
                 yield whole
         pending.append(rest)
         pending_bytes += len(rest)
         if pending_bytes > line_bytes:
-            raise PayloadTooLarge(f"A line of the body is longer than {line_bytes} bytes.")
+            raise PayloadTooLarge(refusal)
     last = b"".join(pending)
     if last.strip():
         yield last

@@ -10,16 +10,16 @@ import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
-from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
-from openhood.base.errors import BadRequest, InvalidCredentials, NotFound
+from openhood.base.errors import BadRequest, Forbidden, InvalidCredentials, NotFound
 from openhood.base.names import RepoId, RepoType, check_any_account_name, check_repo_name
 from openhood.domain.access import ANONYMOUS, Viewer
 from openhood.domain.accounts import sign_in
 from openhood.domain.services import Services
+from openhood.http.threads import Threads
 
 SESSION_COOKIE = "openhood_session"
 
@@ -34,7 +34,7 @@ class Call:
     request: Request
     sv: Services
     params: Mapping[str, str]
-    limiter: CapacityLimiter
+    threads: Threads
     dialect: str = "api"
     _viewer: Viewer | None = field(default=None, repr=False)
     _query: list[tuple[str, str]] | None = field(default=None, repr=False)
@@ -48,13 +48,11 @@ class Call:
         self, action: Callable[Concatenate[Services, Viewer, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run an action of the domain in a worker thread, as the viewer of this request."""
-        return await to_thread.run_sync(
-            lambda: action(self.sv, self.viewer_in_thread(), *args, **kwargs), limiter=self.limiter
-        )
+        return await self.threads.run(lambda: action(self.sv, self.viewer_in_thread(), *args, **kwargs))
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run anything that blocks in a worker thread."""
-        return await to_thread.run_sync(lambda: work(*args, **kwargs), limiter=self.limiter)
+        return await self.threads.run(lambda: work(*args, **kwargs))
 
     async def viewer(self) -> Viewer:
         """Return who is asking. Raises InvalidCredentials for wrong, expired or revoked ones."""
@@ -79,7 +77,34 @@ class Call:
                 return self._by_basic(value.strip())
             raise InvalidCredentials
         session = self.request.cookies.get(SESSION_COOKIE)
-        return sign_in.by_session(self.sv, session) if session else ANONYMOUS
+        if not session:
+            return ANONYMOUS
+        if self.method not in ("GET", "HEAD", "OPTIONS"):
+            self.check_origin()
+        return sign_in.by_session(self.sv, session)
+
+    def check_origin(self) -> None:
+        """Raise Forbidden where another site's page made a browser send this request.
+
+        ``SameSite=Lax`` keeps cookies from other sites, not from other ports of this host. A request with neither
+        header comes from no browser.
+        """
+        headers = self.request.headers
+        origin = headers.get("origin")
+        if headers.get("sec-fetch-site", "") in ("same-origin", "none") or (
+            origin is None and "sec-fetch-site" not in headers
+        ):
+            return
+        settings = self.sv.settings
+        trusted = [each.strip().rstrip("/") for each in settings.cors_origins.split(",") if each.strip()]
+        if settings.public_url:
+            trusted.append("{0.scheme}://{0.netloc}".format(urlsplit(settings.public_url)))
+        same_host = origin is not None and urlsplit(origin).netloc == headers.get("host")
+        if origin not in trusted and not (same_host and "sec-fetch-site" not in headers):
+            raise Forbidden(
+                "This request came from a page of another site, so it was not carried out. If this is the hub's own "
+                "page, its operator must set OPENHOOD_PUBLIC_URL to the address in your browser."
+            )
 
     def _by_basic(self, value: str) -> Viewer:
         try:
@@ -135,7 +160,8 @@ class Call:
         except ValueError as error:
             raise BadRequest(f"Query parameter '{name}' must be an integer, got {value[:40]!r}.") from error
 
-    def _pairs(self) -> list[tuple[str, str]]:
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """Return the query's parameters in order, decoded. Raises BadRequest."""
         if self._query is None:
             raw = self.request.scope["query_string"].decode("latin-1")
             try:

@@ -6,6 +6,7 @@ before the body (``utils/_http.py::hf_raise_for_status``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from urllib.parse import quote
@@ -75,9 +76,12 @@ def _moved(error: Moved, call: Call, headers: dict[str, str]) -> Response:
     raw = scope["raw_path"].decode("latin-1").split("?")[0]
     namespace, _, name = error.old.partition("/")
     old = f"{quote(namespace)}/{quote(name)}" if name else quote(namespace)
-    # The id is the first place in the path where it can stand: after the type's prefix.
-    head, found, tail = raw.partition(f"/{old}")
-    target = f"{head}/{error.new}{tail}" if found else f"/{error.new}"
+    # The id stands right after the type's prefix, in whole segments.
+    prefix = re.match(r"/+(?:api/+[^/]+|datasets|spaces)(?=/)", raw)
+    place = re.compile(rf"/+{re.escape(old)}(?=\.git(?:/|$)|/|$)").search(raw, prefix.end() if prefix else 0)
+    head, tail = (raw[: place.start()], raw[place.end() :]) if place else ("", "")
+    # One slash only: two would make it the address of another host.
+    target = "/" + f"{head}/{error.new}{tail}".lstrip("/")
     query = scope["query_string"].decode("latin-1")
     location = target + (f"?{query}" if query else "")
     headers["Location"] = location

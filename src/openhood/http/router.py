@@ -26,7 +26,7 @@ class Route:
     A segment is literal text, ``{name}`` (one segment), ``{name:a|b}`` (one of these words) or, last,
     ``{name:path}`` (the rest, at least one segment). ``fixed`` are parameters the template implies.
     ``dialect`` chooses how errors are rendered: ``api``, ``git``, ``lfs`` or ``page``. ``bucket`` is
-    the rate-limit bucket: ``api``, ``resolvers`` or ``pages``.
+    the rate-limit bucket: ``api``, ``resolvers``, ``pages``, or empty for no limit.
     """
 
     methods: tuple[str, ...]

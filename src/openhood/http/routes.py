@@ -24,6 +24,7 @@ MODULES = (
     "openhood.http.oauth",
     "openhood.http.health",
     "openhood.http.pages.account",
+    "openhood.http.pages.repo",
     "openhood.http.pages.static",
 )
 

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
@@ -61,6 +62,19 @@ class PostgresService:
     def url(self, dbname: str) -> str:
         """Return the SQLAlchemy URL of a database."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{dbname}"
+
+    def wait_until_ready(self, *, timeout_s: float) -> None:
+        """Return once the server takes statements: it listens before that. Raises ServiceFailed."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self._execute("SELECT 1")
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise ServiceFailed(f"PostgreSQL does not become ready: {error}") from error
+                time.sleep(0.05)
 
     def create_database(self) -> str:
         """Make an empty database with a fresh name and return its URL."""
@@ -134,7 +148,9 @@ def start_postgres(directory: Path) -> PostgresService:
         ]
     )
     programs.wait_for_port(port, timeout_s=_START_TIMEOUT_S)
-    return PostgresService(programs, port)
+    service = PostgresService(programs, port)
+    service.wait_until_ready(timeout_s=_START_TIMEOUT_S)
+    return service
 
 
 def _find_postgres() -> Path:
