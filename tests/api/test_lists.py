@@ -1,0 +1,214 @@
+"""Lists of repositories: filters, order, pages, and that nobody sees what is not theirs to see."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from sqlalchemy import select, update
+
+from api.commits_client import commit
+from openhood.domain.access import ANONYMOUS, Need, OrgRole, ScopedGrant, TokenGrant, Verdict, Viewer, decide
+from openhood.domain.repos import listing_rows, rows
+from openhood.infra.db.tables import repos
+from openhood.testing.hub import HubUnderTest
+
+
+def ids(answer: httpx.Response) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [item["id"] for item in answer.json()]
+
+
+def create(client: httpx.Client, name: str, **body: object) -> None:
+    client.post("/api/repos/create", json={"name": name, **body}).raise_for_status()
+
+
+def follow(client: httpx.Client, url: str) -> list[str]:
+    """Collect every page, as huggingface_hub's ``paginate`` does."""
+    found: list[str] = []
+    while url:
+        answer = client.get(url)
+        found += ids(answer)
+        url = answer.links.get("next", {}).get("url", "")
+        if url:
+            assert '>; rel="next"' in answer.headers["link"]
+            assert url.startswith("http://hub.test/api/")
+    return found
+
+
+def test_pages_hold_everything_once_in_order(hub_on_both: HubUnderTest) -> None:
+    hub = hub_on_both
+    client = hub.client(hub.add_user("alice"))
+    names = [f"r{number}" for number in range(7)]
+    for name in names:
+        create(client, name)
+        hub.clock.advance(1)
+    create(client, "other", type="dataset")
+    with hub.sv.db.write() as tx:
+        for likes, name in enumerate(["r3", "r1", "r5"], start=1):
+            tx.execute(update(repos).where(repos.c.name == name).values(likes=likes, downloads=10 - likes))
+    newest = [f"alice/{name}" for name in reversed(names)]
+    for limit in (1, 2, 3, 7, 8):
+        for sort in ("lastModified", "createdAt", "created_at", "last_modified"):
+            assert follow(client, f"/api/models?sort={sort}&limit={limit}") == newest
+        assert follow(client, f"/api/models?sort=createdAt&direction=1&limit={limit}") == newest[::-1]
+        assert follow(client, f"/api/models?limit={limit}") == newest
+        liked = follow(client, f"/api/models?sort=likes&direction=-1&limit={limit}")
+        assert liked[:3] == ["alice/r5", "alice/r1", "alice/r3"]
+        assert sorted(liked) == sorted(newest)
+        assert follow(client, f"/api/models?sort=downloads&limit={limit}")[:2] == ["alice/r3", "alice/r1"]
+        assert follow(client, f"/api/models?sort=id&direction=1&limit={limit}") == sorted(newest)
+    # A link carries every filter along.
+    assert follow(client, "/api/models?search=r&author=Alice&sort=createdAt&limit=2") == newest
+    for bad in ("sort=nonsense", "direction=2", "limit=x", "cursor=x", "cursor=e30=", "expand=nonsense"):
+        assert client.get(f"/api/models?{bad}").status_code == 400, bad
+    first = client.get("/api/models?sort=createdAt&limit=1").links["next"]["url"]
+    assert client.get(first.replace("createdAt", "likes")).status_code == 400
+
+
+def test_filters(hub_on_both: HubUnderTest) -> None:
+    hub = hub_on_both
+    hub.add_org("acme")
+    hub.add_user("alice")
+    client = hub.client(hub.add_user("root", admin=True))
+    create(client, "Bert_100", organization="acme", license="mit")
+    create(client, "gpt", organization="acme")
+    create(client, "bert", organization="alice")
+    readme = b'---\nlanguage: [en]\nbase_model: Org/Base\npipeline_tag: fill-mask\ntags: ["50%_x", "qu\\"ote"]\n---\n'
+    commit(client, "acme/gpt", {"README.md": readme})
+    for query, found in (
+        ("author=ACME", ["acme/Bert_100", "acme/gpt"]),
+        ("author=nobody", []),
+        ("search=BERT", ["acme/Bert_100", "alice/bert"]),
+        ("filter=en", ["acme/gpt"]),
+        ("filter=e", []),
+        ("filter=EN", []),
+        ("filter=en&filter=license:mit", []),
+        ("filter=en,base_model:Org/Base", ["acme/gpt"]),
+        ("filter=base_model:org/base", []),
+        ("filter=50%25_x", ["acme/gpt"]),
+        ("filter=50%25%25x", []),
+        ("filter=qu%22ote", ["acme/gpt"]),
+        ("language=en", ["acme/gpt"]),
+        ("pipeline_tag=fill-mask", ["acme/gpt"]),
+        ("task=fill-mask&author=acme", ["acme/gpt"]),
+        ("pipeline_tag=x", []),
+        ("search=gpt&search=acme", ["acme/gpt"]),
+        ("search=100&search=gpt", []),
+        ("search=%25", []),
+        ("search=cme%2Fg", ["acme/gpt"]),
+        ("search=t_1", ["acme/Bert_100"]),
+    ):
+        assert sorted(ids(client.get(f"/api/models?{query}"))) == found, query
+
+
+def test_gated_filter_and_unbuilt_ones(hub: HubUnderTest) -> None:
+    client = hub.client(hub.add_user("alice"))
+    create(client, "a")
+    create(client, "b")
+    client.put("/api/models/alice/b/settings", json={"gated": "auto"}).raise_for_status()
+    assert ids(client.get("/api/models?gated=true")) == ["alice/b"]
+    assert ids(client.get("/api/models?gated=False")) == ["alice/a"]
+    for query in ("num_parameters=min%3A6B", "inference=warm", "apps=ollama", "inference_provider=all"):
+        answer = client.get(f"/api/models?{query}")
+        assert answer.status_code == 501
+        assert query.split("=")[0] in answer.json()["error"]
+
+
+def test_shapes(hub: HubUnderTest) -> None:
+    client = hub.client(hub.add_user("alice"))
+    create(client, "m", license="mit")
+    create(client, "d", type="dataset", license="mit")
+    create(client, "s", type="space", sdk="static")
+    (brief,) = client.get("/api/models").json()
+    assert set(brief) == {
+        "_id", "id", "modelId", "likes", "private", "downloads", "tags", "createdAt", "trendingScore",
+    }  # fmt: skip
+    (full,) = client.get("/api/models?full=True&cardData=true&config=true").json()
+    assert full["siblings"] == [{"rfilename": ".gitattributes"}, {"rfilename": "README.md"}]
+    assert full["cardData"] == {"license": "mit"}
+    assert full["author"] == "alice"
+    assert full["lastModified"].endswith("Z")
+    assert "cardData" not in client.get("/api/models?full=true").json()[0]
+    (dataset,) = client.get("/api/datasets").json()
+    assert (dataset["author"], "cardData" in dataset) == ("alice", False)
+    assert client.get("/api/datasets?full=true").json()[0]["cardData"] == {"license": "mit"}
+    assert client.get("/api/spaces").json()[0]["sdk"] == "static"
+    assert client.get("/api/kernels").status_code == 404
+
+
+def test_private_repositories_do_not_tear_holes(hub: HubUnderTest) -> None:
+    client = hub.client(hub.add_user("alice"))
+    for number in range(6):
+        create(client, f"r{number}", private=number % 2 == 0)
+    anonymous = hub.client()
+    first = anonymous.get("/api/models?limit=2")
+    assert len(first.json()) == 2
+    assert follow(anonymous, "/api/models?limit=2") == ["alice/r5", "alice/r3", "alice/r1"]
+    assert len(follow(client, "/api/models?limit=4")) == 6
+    assert follow(hub.client(hub.add_user("bob")), "/api/models?author=alice") == [
+        "alice/r5",
+        "alice/r3",
+        "alice/r1",
+    ]
+
+
+def _tokens(read: str, scope: ScopedGrant | None) -> TokenGrant:
+    return TokenGrant(
+        1,
+        "t",
+        "access",
+        read,
+        datetime.now(UTC),
+        None,
+        scoped=(scope,) if scope else (),  # type: ignore[arg-type]
+    )
+
+
+def test_the_query_shows_what_access_allows(hub_on_both: HubUnderTest) -> None:
+    """The condition in SQL and `access.decide` are the same policy, case by case."""
+    hub = hub_on_both
+    hub.add_user("alice")
+    hub.add_user("bob")
+    hub.add_org("acme", {"alice": "admin"})
+    root = hub.client(hub.add_user("root", admin=True))
+    for owner, private, disabled in itertools.product(("alice", "acme"), (False, True), (False, True)):
+        name = f"x{int(private)}{int(disabled)}"
+        create(root, name, organization=owner, private=private)
+        root.put(f"/api/models/{owner}/{name}/settings", json={"disabled": disabled}).raise_for_status()
+    with hub.sv.db.read() as tx:
+        numbers = list(tx.execute(select(repos.c.id)).scalars())
+        all_repos = [found for number in numbers if (found := rows.get_repo_by_number(tx, number))]
+    owners = {repo.repo_id.namespace: repo.owner_id for repo in all_repos}
+    reading, writing = frozenset({"repo.content.read"}), frozenset({"discussion.write"})
+    grants = [
+        None,
+        _tokens("read", None),
+        _tokens("write", None),
+        _tokens("fineGrained", None),
+        _tokens("fineGrained", ScopedGrant("user", "alice", reading)),
+        _tokens("fineGrained", ScopedGrant("org", "acme", frozenset({"repo.write"}))),
+        _tokens("fineGrained", ScopedGrant("org", "acme", writing)),
+        _tokens("fineGrained", ScopedGrant("model", "acme/x10", reading)),
+        _tokens("fineGrained", ScopedGrant("dataset", "acme/x10", reading)),
+    ]
+    viewers = [ANONYMOUS]
+    for token in grants:
+        viewers.append(Viewer(user_id=owners["alice"], name="alice", token=token))
+        viewers.append(Viewer(user_id=999, name="root", is_admin=True, token=token))
+        for role in OrgRole:
+            viewers.append(Viewer(user_id=999, name="x", roles={owners["acme"]: role}, token=token))
+    for viewer in viewers:
+        with hub.sv.db.read() as tx:
+            shown = set(tx.execute(select(repos.c.id).where(listing_rows.visible_to(viewer))).scalars())
+        allowed = {repo.id for repo in all_repos if decide(viewer, repo.facts, Need.INFO) is Verdict.ALLOW}
+        assert shown == allowed, viewer
+
+
+@pytest.mark.parametrize("kind", ["models", "datasets", "spaces"])
+def test_empty(hub: HubUnderTest, kind: str) -> None:
+    answer = hub.client().get(f"/api/{kind}")
+    assert (answer.status_code, answer.json()) == (200, [])
+    assert "link" not in answer.headers
