@@ -55,7 +55,7 @@ def test_a_commit_answers_with_the_keys_clients_read_and_git_agrees(desk: Desk) 
     assert desk.content("a.txt") == "hello\n"
     assert desk.content("d/e/b.txt") == "deep\n"
     assert desk.git("log", "-1", "--format=%an|%ae|%B|%P", "main").strip() == (
-        f"alice|alice@example.org|Add two\n\nbecause\n|{before}"
+        f"alice|alice@users.noreply.localhost|Add two\n\nbecause\n|{before}"
     )
     assert desk.complaints() == []
 

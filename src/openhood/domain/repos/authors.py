@@ -12,8 +12,9 @@ from openhood.engines.git.objects import Signature
 def sign(sv: Services, viewer: Viewer) -> Signature:
     """Return the signature of ``viewer`` at this moment.
 
-    Who gave no address gets ``name@users.noreply.<host>``, which reaches nobody.
+    The address is ``name@users.noreply.<host>``, which reaches nobody: commits are public for ever, and
+    the address a person signed up with is not.
     """
     host = urlsplit(sv.settings.public_url or "").hostname or "localhost"
-    email = viewer.email or f"{viewer.name}@users.noreply.{host}"
+    email = f"{viewer.name}@users.noreply.{host}"
     return Signature(viewer.fullname or viewer.name, email, sv.clock.now())

@@ -72,7 +72,7 @@ def list_commits(
         known = browse_rows.find_authors(
             tx,
             emails=[commit.author.email for commit in commits],
-            names=[commit.author.name for commit in commits],
+            names=[_account_name(commit) for commit in commits],
         )
     return CommitPage(at, tuple(CommitItem(commit, (_author(commit, known),)) for commit in commits), total)
 
@@ -83,11 +83,17 @@ def _count(sv: Services, at: At) -> int:
 
 
 def _author(commit: CommitInfo, known: browse_rows.Authors) -> Author:
-    name, email = commit.author.name, commit.author.email.lower()
-    found = known.by_email.get(email) or known.by_name.get(name.lower())
+    email, name = commit.author.email.lower(), _account_name(commit).lower()
+    found = known.by_email.get(email) or known.by_name.get(name)
     if found is None:
-        return Author(name or "unknown", None, is_account=False)
+        return Author(commit.author.name or "unknown", None, is_account=False)
     return Author(found[0], found[1], is_account=True)
+
+
+def _account_name(commit: CommitInfo) -> str:
+    """Return the account a commit claims: the hub's own commits carry it in their noreply address."""
+    account, _, host = commit.author.email.partition("@")
+    return account if host.startswith("users.noreply.") else commit.author.name
 
 
 def compare(
