@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import gzip
 import hashlib
+import os
+import socket
 import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +23,7 @@ from sqlalchemy import insert, select, update
 from api.conftest import HubMaker
 from api.content import Content, Large
 from openhood.base.names import MAIN, RepoId, RepoType
-from openhood.base.settings import Limits
+from openhood.base.settings import GitLimits, Limits
 from openhood.domain.access import SYSTEM
 from openhood.domain.repos import lifecycle
 from openhood.domain.repos.types import Repo
@@ -630,6 +635,19 @@ def test_a_large_push_in_chunks(site: Site) -> None:
     assert (site.git.home / "clone/noise.bin").read_bytes() == noise
 
 
+def test_a_push_of_very_many_refs(site: Site) -> None:
+    content = site.content()
+    work = start(site, content)
+    tip = site.git("rev-parse", "HEAD", cwd=work).strip()
+    tags = [f"refs/tags/t{number:03}" for number in range(450)]
+    lines = "".join(f"{tip} {tag}\n" for tag in tags)
+    (work / ".git" / "packed-refs").write_text(f"# pack-refs with: peeled fully-peeled sorted \n{lines}")
+    site.git("push", "--quiet", "origin", "--tags", cwd=work)
+    assert site.refs(content) == {MAIN: tip, **dict.fromkeys(tags, tip)}
+    site.git("push", "--quiet", "--atomic", "origin", *[f":{tag}" for tag in tags[:300]], cwd=work)
+    assert site.refs(content) == {MAIN: tip, **dict.fromkeys(tags[300:], tip)}
+
+
 # Content that is refused
 
 
@@ -949,3 +967,142 @@ def test_what_git_said_is_shown(site: Site) -> None:
     ran: Ran = site.git.run("ls-remote", site.remote("alice/missing"))
     assert ran.code != 0
     assert "not found" in ran.text
+
+
+# Clients that misbehave
+
+
+def git_children() -> list[int]:
+    """The git programs this process has started and that still run."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                name, _, rest = (entry / "stat").read_text().partition(") ")
+                if rest.split()[1] == str(os.getpid()) and name.endswith("(git") and rest[0] != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+def wait_until(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def start_fetch(site: Site, tip: str) -> socket.socket:
+    """Ask for everything over a connection of one's own, and read a little of it."""
+    body = (
+        pkt("command=fetch")
+        + pkt("object-format=sha1")
+        + b"0001"
+        + pkt(f"want {tip}\n")
+        + pkt("done\n")
+        + FLUSH
+    )
+    connection = socket.create_connection(("127.0.0.1", int(site.url.rsplit(":", 1)[1])), timeout=20)
+    head = (
+        "POST /alice/m/git-upload-pack HTTP/1.1\r\nHost: hub\r\nGit-Protocol: version=2\r\n"
+        f"Content-Type: application/x-git-upload-pack-request\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + body)
+    assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    return connection
+
+
+def fill_with_noise(content: Content, megabytes: int) -> str:
+    noise = os.urandom(1_000_000)
+    return content.commit({f"{number}.bin": bytes([number]) + noise for number in range(megabytes)})
+
+
+def test_git_is_killed_when_the_client_of_a_fetch_goes_away(site: Site) -> None:
+    content = site.content()
+    connection = start_fetch(site, fill_with_noise(content, 24))
+    assert wait_until(lambda: len(git_children()) == 1)
+    connection.close()
+    assert wait_until(lambda: git_children() == [])
+    assert site.scratch_is_empty()
+
+
+def test_a_client_that_does_not_read_keeps_nobody_waiting(make_site: SiteMaker) -> None:
+    site = make_site(git=GitLimits(processes=1, timeout_s=30))
+    content = site.content()
+    connection = start_fetch(site, fill_with_noise(content, 24))
+    site.git("-c", "protocol.version=2", "clone", "--quiet", "--depth", "1", f"{site.url}/alice/m", "clone")
+    assert len(git_children()) == 1
+    connection.close()
+    assert wait_until(lambda: git_children() == [])
+
+
+def test_a_client_that_stands_still_for_too_long_is_cut_off(make_site: SiteMaker) -> None:
+    site = make_site(git=GitLimits(timeout_s=1))
+    content = site.content()
+    connection = start_fetch(site, fill_with_noise(content, 24))
+    assert wait_until(lambda: len(git_children()) == 1)
+    assert wait_until(lambda: git_children() == [])
+    received = 0
+    while chunk := connection.recv(1 << 20):
+        received += len(chunk)
+    assert 0 < received < 24_000_000
+    connection.close()
+    assert site.scratch_is_empty()
+
+
+def test_a_push_that_breaks_off_changes_nothing(site: Site) -> None:
+    content = site.content()
+    body = command(TIP) + pack_of((1, COMMIT), (2, TREE), (3, BLOB))
+    credentials = base64.b64encode(f"x:{site.token}".encode()).decode()
+    connection = socket.create_connection(("127.0.0.1", int(site.url.rsplit(":", 1)[1])), timeout=20)
+    head = (
+        f"POST /alice/m/git-receive-pack HTTP/1.1\r\nHost: hub\r\nAuthorization: Basic {credentials}\r\n"
+        f"Content-Type: application/x-git-receive-pack-request\r\nContent-Length: {len(body)}\r\n"
+    )
+    connection.sendall(head.encode() + b"Expect: 100-continue\r\n\r\n")
+    assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
+    connection.sendall(body[:-10])
+    connection.close()
+    time.sleep(0.1)
+    assert site.refs(content) == {}
+    assert site.scratch_is_empty()
+    assert pkt(f"ok {MAIN}\n") in post(site, body).content
+
+
+def test_pushes_at_once_land_one_after_the_other(site: Site) -> None:
+    content = site.content()
+    work = start(site, content)
+    base = site.refs(content)[MAIN]
+    clones = []
+    for number in range(4):
+        clone = site.git.home / f"clone-{number}"
+        site.git("clone", "--quiet", site.remote("alice/m"), str(clone))
+        site.git.commit(clone, {f"{number}.txt": "x"})
+        clones.append(clone)
+    with ThreadPoolExecutor(4) as pool:
+        same = list(pool.map(lambda clone: site.git.run("push", "origin", "main", cwd=clone), clones))
+        names = range(4)
+        own = list(
+            pool.map(lambda n: site.git.run("push", "origin", f"HEAD:refs/heads/b{n}", cwd=clones[n]), names)
+        )
+    assert [ran.code for ran in same].count(0) == 1
+    assert all("rejected" in ran.text for ran in same if ran.code)
+    assert [ran.code for ran in own] == [0, 0, 0, 0]
+    moved = site.refs(content)
+    assert moved[MAIN] != base
+    assert moved[MAIN] in {moved[f"refs/heads/b{number}"] for number in names}
+    assert site.git("rev-parse", "HEAD", cwd=work).strip() == base
+
+
+def test_push_and_clone_on_postgresql(make_site: SiteMaker, postgres_url: str) -> None:
+    site = make_site(database_url=postgres_url)
+    content = site.content()
+    work = start(site, content)
+    tip = site.git.commit(work, {"c": "3"})
+    site.git("tag", "v1", cwd=work)
+    site.git("push", "--quiet", "--atomic", "origin", "main", "v1", "HEAD:refs/heads/x/y", cwd=work)
+    assert site.refs(content) == {MAIN: tip, "refs/heads/x/y": tip, "refs/tags/v1": tip}
+    beside = site.git.run("push", "origin", "HEAD:refs/heads/x", cwd=work)
+    assert "cannot exist beside" in beside.text
+    site.git("push", "--quiet", "origin", ":x/y", cwd=work)
+    site.git("clone", "--quiet", f"{site.url}/alice/m", "clone")
+    assert site.git("rev-parse", "HEAD", cwd=site.git.home / "clone").strip() == tip

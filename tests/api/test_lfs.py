@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from openhood.domain.access import SYSTEM, Need
 from openhood.domain.repos import lookup
 from openhood.domain.storage import uploads
 from openhood.testing.hub import HubUnderTest
+from openhood.testing.transport import BrokenAnswer
 
 DATA = b"weights " * 40_000
 WISH = (sha256(DATA), len(DATA))
@@ -217,6 +218,24 @@ def test_too_many_bytes(hub: HubUnderTest) -> None:
     assert not has(alice, "alice/m", DATA)
     assert _stored(hub) == []
     assert list((hub.data_dir / "objects" / ".tmp").iterdir()) == []
+
+
+def test_a_client_that_hangs_up(hub: HubUnderTest) -> None:
+    alice = hub.client(hub.add_user("alice"))
+    create_repo(alice, "alice/m")
+    action = plan(alice, "alice/m", DATA)
+
+    def broken_off() -> Iterator[bytes]:
+        yield DATA[: len(DATA) // 2]
+        raise ConnectionError
+
+    with pytest.raises(BrokenAnswer):
+        alice.put(action.href, content=broken_off())
+
+    assert not has(alice, "alice/m", DATA)
+    assert list((hub.data_dir / "objects" / ".tmp").iterdir()) == []
+    assert alice.put(action.href, content=DATA).status_code == 200
+    assert download(alice, "alice/m", DATA) == DATA
 
 
 # --- bad links ------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import pytest
 
 from api.lfs_client import Action, batch, create_repo, download, has, plan, sha256
 from openhood.base.settings import Limits
-from openhood.domain.storage.uploads import MAX_PARTS, part_size
+from openhood.domain.storage.uploads import MAX_BATCH_PARTS, MAX_PARTS, part_size
 from openhood.testing.hub import HubUnderTest
+from openhood.testing.transport import BrokenAnswer
 
 PART = 5 * 1024 * 1024
 LIMITS = Limits(lfs_part_bytes=PART, lfs_multipart_from_bytes=6_000_000)
@@ -194,6 +195,22 @@ def test_a_part_whose_repetition_breaks_off_counts_no_more(alice: httpx.Client) 
     assert _complete(alice, action, DATA, named).status_code == 200
 
 
+def test_a_client_that_hangs_up_in_a_part(alice: httpx.Client) -> None:
+    action = plan(alice, "alice/m", DATA)
+    _number, url, piece = next(_pieces(DATA, action))
+
+    def broken_off() -> Iterator[bytes]:
+        yield piece[:3_000_000]
+        raise ConnectionError
+
+    with pytest.raises(BrokenAnswer):
+        alice.put(url, content=broken_off())
+
+    assert "Part 1 of 3 was not uploaded" in _complete(alice, action, DATA, []).json()["message"]
+    assert _complete(alice, action, DATA, _send(alice, DATA, action)).status_code == 200
+    assert download(alice, "alice/m", DATA) == DATA
+
+
 def test_parts_that_make_another_object(parts_hub: HubUnderTest, alice: httpx.Client) -> None:
     action = plan(alice, "alice/m", DATA)
     named = _send(alice, b"x" * len(DATA), action)
@@ -275,3 +292,16 @@ def test_part_links_are_bound(alice: httpx.Client) -> None:
 def test_part_sizes_keep_to_ten_thousand_parts(size: int, least: int, expected: int) -> None:
     assert part_size(size, least) == expected
     assert -(-size // part_size(size, least)) <= MAX_PARTS
+
+
+def test_a_batch_of_giants_has_a_bounded_answer(hub: HubUnderTest) -> None:
+    client = hub.client(hub.add_user("alice"))
+    create_repo(client, "alice/m")
+    size = 400_000_000_000
+
+    answer = batch(client, "alice/m", *[(sha256(b"%d" % number), size) for number in range(100)])
+
+    headers = [each["actions"]["upload"]["header"] for each in answer.json()["objects"]]
+    assert len(headers) == 100
+    assert sum(len(each) - 1 for each in headers) <= MAX_BATCH_PARTS + 100
+    assert all(len(each) - 1 == -(-size // int(each["chunk_size"])) for each in headers)

@@ -53,6 +53,14 @@ def snapshot(judge: Judge, workdir: Path, hide_refs: Sequence[str] = ()) -> Iter
         yield opened.gitdir
 
 
+def quarantined(
+    pack: Path, objects_dir: Path, workdir: Path, *, max_bytes: int, timeout_s: float
+) -> c.IndexedPack | None:
+    """Index a pack as a push does, in a snapshot that stays: its directory is pytest's to remove."""
+    opened = c.SnapshotRepo(objects_dir, (), workdir=workdir).__enter__()
+    return c.index_pack(opened.gitdir, pack, offset=0, max_bytes=max_bytes, timeout_s=timeout_s)
+
+
 # Running
 
 
@@ -201,7 +209,7 @@ def test_thin_pack_is_completed_and_connected(tmp_path: Path) -> None:
     assert pack.stat().st_size < 2000
     work = tmp_path / "work"
     work.mkdir()
-    indexed = c.index_pack_quarantine(pack, hub, work, **LIMITS)
+    indexed = quarantined(pack, hub, work, **LIMITS)
     assert indexed is not None
     assert indexed.object_count == 5  # commit, tree, two blobs and the completing base
     judge("verify-pack", str(indexed.idx_path))
@@ -235,7 +243,7 @@ def test_packs_git_refuses(judge: Judge, tmp_path: Path) -> None:
     def take(data: bytes) -> c.IndexedPack | None:
         path = tmp_path / "p.pack"
         path.write_bytes(data)
-        return c.index_pack_quarantine(path, judge.objects, tmp_path, **LIMITS)
+        return quarantined(path, judge.objects, tmp_path, **LIMITS)
 
     for junk in (b"", b"PACK", b"junk" * 10, b"PACK" + bytes(7) + b"\1" + bytes(30)):
         with pytest.raises(BadRequest):
@@ -264,7 +272,7 @@ def test_old_oddities_are_let_in(tmp_path: Path) -> None:
         pack.add("commit", f"tree {tree}\nauthor A <a> 1 +051800\ncommitter A <a> 1 +0000\n\nx".encode())
         built = pack.finish()
     assert built is not None
-    assert c.index_pack_quarantine(built.pack_path, judge.objects, tmp_path, **LIMITS) is not None
+    assert quarantined(built.pack_path, judge.objects, tmp_path, **LIMITS) is not None
 
 
 # Comparing and history

@@ -30,7 +30,7 @@ MAX_RANGES = 64
 """A request for more ranges than this is answered with the whole file, as RFC 9110 14.2 allows."""
 WINDOW_BYTES = 8 * 1024 * 1024
 """Largest piece fetched from a remote store at once; two of them are held per download."""
-RELAY_BYTES = 96 * 1024 * 1024
+RELAY_BYTES = 48 * 1024 * 1024
 """Memory for pieces of a remote store, over all downloads of this process."""
 _SMALLEST_WINDOW_BYTES = 512 * 1024
 _RANGE_GAP_BYTES = 80  # ranges closer than a part's own header are joined

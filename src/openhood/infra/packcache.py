@@ -7,11 +7,13 @@ protocol v2 serves any object in it. What the packs contain is not this file's b
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +25,7 @@ from openhood.infra.guards import outside_unit
 
 _CHUNK = 1024 * 1024
 _UNKNOWN_PACK_GRACE_S = 3600.0
+_UNCLAIMED_S = 60.0
 
 
 class _Lock:
@@ -45,12 +48,18 @@ class PackCache:
         (root / "scratch").mkdir(parents=True, exist_ok=True)
         _sweep(root / "scratch")
         # Several processes (the hub and the command line) may share the cache of one machine.
-        self._scratch = root / "scratch" / f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._scratch = root / "scratch" / secrets.token_hex(8)
+        self._claim: int | None = None
 
     @property
     def scratch(self) -> Path:
         """This process's directory on the same file system, for packs being built."""
-        self._scratch.mkdir(exist_ok=True)
+        with self._guard:
+            if self._claim is None:
+                self._scratch.mkdir()
+                self._claim = os.open(_claim_of(self._scratch), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._claim, fcntl.LOCK_EX)
+                weakref.finalize(self, os.close, self._claim)
         return self._scratch
 
     def directory(self, repo: int) -> Path:
@@ -170,19 +179,30 @@ def _drop(packs: Path, here: Collection[str], names: Collection[str], retired: C
                 path.unlink()
 
 
+def _claim_of(directory: Path) -> Path:
+    """Return the file that the owner of a scratch directory keeps locked; it lies beside it."""
+    return directory.with_suffix(".claim")
+
+
 def _sweep(scratch: Path) -> None:
-    """Remove what processes that are gone left behind; their directories are named by process id."""
+    """Remove what processes that are gone left behind: the kernel dropped their lock on it."""
     for entry in scratch.iterdir():
-        pid = entry.name.partition("-")[0]
-        if not (pid.isdigit() and _is_alive(int(pid))):
-            shutil.rmtree(entry, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            # One being made at this moment is not locked yet.
+            if time.time() - entry.stat().st_mtime > _UNCLAIMED_S and not _is_claimed(entry):
+                shutil.rmtree(entry.with_suffix(""), ignore_errors=True)
+                _claim_of(entry).unlink(missing_ok=True)
 
 
-def _is_alive(pid: int) -> bool:
+def _is_claimed(entry: Path) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        claim = os.open(_claim_of(entry), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
         return False
-    except PermissionError:
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    return True
+    finally:
+        os.close(claim)
+    return False

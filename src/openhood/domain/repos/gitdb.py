@@ -5,7 +5,7 @@ Joins the pack rows, the local pack cache and the git engine; the only file of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,11 +55,10 @@ def _fill(sv: Services, repo: Repo) -> Path:
 
 
 @contextmanager
-def snapshot(sv: Services, repo: Repo, *, extra_objects: Sequence[Path] = ()) -> Iterator[Path]:
+def snapshot(sv: Services, repo: Repo) -> Iterator[Path]:
     """Give the git program a private git directory: the refs of this moment over the repository's objects.
 
-    ``extra_objects`` are more object directories to see: a push in quarantine. The directory is removed
-    when the block ends.
+    The directory is removed when the block ends.
     """
     directory = objects_dir(sv, repo)
     with sv.db.read() as tx:
@@ -68,7 +67,7 @@ def snapshot(sv: Services, repo: Repo, *, extra_objects: Sequence[Path] = ()) ->
     if not sv.packs.is_current(repo.id, epoch):
         directory = _fill(sv, repo)
     shown = [SnapshotRef(ref.name, ref.oid, ref.commit_oid) for ref in refs]
-    with SnapshotRepo(directory, shown, workdir=sv.packs.scratch, extra_objects=extra_objects) as opened:
+    with SnapshotRepo(directory, shown, workdir=sv.packs.scratch) as opened:
         yield opened.gitdir
 
 

@@ -6,9 +6,9 @@ must be is `push_checks`. Order: pack into the store, then one write unit with i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openhood import __version__
@@ -57,6 +57,7 @@ CAPABILITIES = ("report-status", "delete-refs", "side-band-64k", "quiet", "atomi
 _UNPACKER_ERROR = "unpacker error"
 # Above this, finding out which of many refs is at fault would cost more than it tells.
 _MAX_SINGLED_OUT = 20
+_MAX_MOVES_IN_UNIT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def receive(
         with _quarantine(sv, repo, ground.refs, gitdir, pack) as quarantine:
             arrivals = _arrivals(push, quarantine)
             findings = _inspect(push, quarantine, arrivals)
-            arrivals = [arrival for arrival in arrivals if arrival.command in push.arriving]
+            arrivals = push.remaining(arrivals)
             if pack is not None and (push.refused_some or findings.object_count < _sent_count(spooled)):
                 pack = _repack(sv, quarantine, arrivals, workdir)
             push.messages += card_warnings(quarantine, arrivals)
@@ -167,13 +168,13 @@ class _Push:
     def __init__(self, request: PushRequest) -> None:
         self.messages: list[str] = []
         self._commands = request.commands
-        self._atomic = "atomic" in request.capabilities
+        self.is_atomic = "atomic" in request.capabilities
         self._refused: dict[RefName, str] = {}
 
     @property
     def open(self) -> list[RefCommand]:
         """The commands nothing speaks against yet."""
-        return [command for command in self._commands if command.name not in self._refused]
+        return self.still_open(self._commands)
 
     @property
     def arriving(self) -> list[RefCommand]:
@@ -185,10 +186,18 @@ class _Push:
         """Whether a command that brings something was refused."""
         return any(not command.is_delete and command.name in self._refused for command in self._commands)
 
+    def still_open(self, commands: Iterable[RefCommand]) -> list[RefCommand]:
+        """Return those of ``commands`` that were not refused."""
+        return [command for command in commands if command.name not in self._refused]
+
+    def remaining(self, arrivals: Iterable[Arrival]) -> list[Arrival]:
+        """Return those arrivals that were not refused."""
+        return [arrival for arrival in arrivals if arrival.command.name not in self._refused]
+
     def refuse(self, reasons: Mapping[RefName, str]) -> None:
         """Refuse some refs; in an atomic push the others fall with them."""
         self._refused |= reasons
-        if self._atomic and self._refused:
+        if self.is_atomic and self._refused:
             self._refused |= {command.name: ATOMIC for command in self.open}
 
     def refuse_arriving(self, reason: str) -> None:
@@ -309,7 +318,7 @@ def _arrivals(push: _Push, quarantine: Quarantine) -> list[Arrival]:
         else:
             arrivals.append(Arrival(command, commit))
     push.refuse(reasons)
-    return [arrival for arrival in arrivals if arrival.command in push.arriving]
+    return push.remaining(arrivals)
 
 
 def _inspect(push: _Push, quarantine: Quarantine, arrivals: list[Arrival]) -> Findings:
@@ -330,7 +339,7 @@ def _inspect(push: _Push, quarantine: Quarantine, arrivals: list[Arrival]) -> Fi
                 if (fault := _fault_of(quarantine, arrival)) is not None
             }
         )
-    rest = [arrival for arrival in arrivals if arrival.command in push.arriving]
+    rest = push.remaining(arrivals)
     if not rest:
         return Findings(0, (), {}, None)
     findings = inspect(quarantine, rest)
@@ -373,41 +382,46 @@ def _land(
     consequences: Consequences,
     commits: Mapping[RefName, Oid],
 ) -> None:
-    """Store the pack, then move what is still open in one write unit; a ref that lost a race is left out."""
-    if not push.open:
-        return
+    """Store the pack, then move what is still open in write units; a ref that lost a race is left out.
+
+    An atomic push is one unit. Others are one as well unless they move very many refs: each of these
+    stands for itself, and the database's other writers want their turn.
+    """
+    # Deletions first: a branch may take the place of a folder of branches.
+    ordered = sorted(push.open, key=lambda command: not command.is_delete)
+    size = len(ordered) if push.is_atomic else _MAX_MOVES_IN_UNIT
     with sv.packs.writing(repo.id), publish.Landing(sv, repo) as landing:
         landing.put(pack if push.arriving else None)
-        while push.open:
-            arriving = bool(push.arriving)
-            try:
-                # A pack all of whose refs lost their race stays out.
-                with landing.unit() if arriving else sv.db.write() as tx:
-                    refs.move(
-                        tx,
-                        viewer,
-                        repo,
-                        _updates(push, commits),
-                        consequences=consequences if arriving else Consequences(),
-                        now=sv.clock.now(),
-                    )
-                return
-            except refs.RefRaceLost as error:
-                push.refuse({error.name: STALE})
-            except (Conflict, LfsObjectMissing) as error:
-                push.messages.append(error.message)
-                push.refuse_arriving(error.message.rstrip("."))
+        for start in range(0, len(ordered), max(size, 1)):
+            batch = ordered[start : start + size]
+            while moving := push.still_open(batch):
+                arriving = any(not command.is_delete for command in moving)
+                try:
+                    # A pack all of whose refs lost their race stays out.
+                    with landing.unit() if arriving else sv.db.write() as tx:
+                        refs.move(
+                            tx,
+                            viewer,
+                            repo,
+                            [_update(command, commits) for command in moving],
+                            consequences=consequences if arriving else Consequences(),
+                            now=sv.clock.now(),
+                        )
+                    # Recorded once; what follows per ref is still to come for the next ones.
+                    consequences = replace(consequences, pointers=()) if arriving else consequences
+                    break
+                except refs.RefRaceLost as error:
+                    push.refuse({error.name: STALE})
+                except (Conflict, LfsObjectMissing) as error:
+                    push.messages.append(error.message)
+                    reason = error.message.rstrip(".")
+                    push.refuse({command.name: reason for command in moving if not command.is_delete})
 
 
-def _updates(push: _Push, commits: Mapping[RefName, Oid]) -> list[RefUpdate]:
-    """Return the moves, deletions first: a branch may take the place of a folder of branches."""
-    ordered = sorted(push.open, key=lambda command: not command.is_delete)
-    return [
-        RefUpdate(
-            name=command.name,
-            expected=None if command.is_create else command.old,
-            new=None if command.is_delete else command.new,
-            commit=commits.get(command.name),
-        )
-        for command in ordered
-    ]
+def _update(command: RefCommand, commits: Mapping[RefName, Oid]) -> RefUpdate:
+    return RefUpdate(
+        name=command.name,
+        expected=None if command.is_create else command.old,
+        new=None if command.is_delete else command.new,
+        commit=commits.get(command.name),
+    )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from openhood.base.errors import InvalidCard, InvalidPath
@@ -212,7 +213,8 @@ def _read_history(quarantine: Quarantine, arrivals: Sequence[Arrival]) -> _Histo
     history = _History()
     # Main first: of many refs, its index is the one that is looked at.
     ordered = sorted(arrivals, key=lambda arrival: arrival.command.name != MAIN)
-    followed = [arrival for arrival in ordered if _continues_index(quarantine, arrival)][:_MAX_LOGS]
+    continuing = (arrival for arrival in ordered if _continues_index(quarantine, arrival))
+    followed = list(islice(continuing, _MAX_LOGS))
     for arrival in followed:
         before = quarantine.refs.get(arrival.command.name)
         old = before.commit_oid if before else None

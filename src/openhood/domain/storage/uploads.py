@@ -30,6 +30,9 @@ from openhood.infra.jobs import queue
 
 LIFETIME_S = 24 * 3600.0
 MAX_PARTS = 10_000
+"""Most parts of one upload: what S3 takes."""
+MAX_BATCH_PARTS = 50_000
+"""About as many parts are planned in one batch: each has a URL in the answer."""
 UPLOAD = "lfs.upload"
 PARTS = "lfs.parts"
 READ_BYTES = 1024 * 1024
@@ -64,6 +67,8 @@ def plan_uploads(
     is_multipart = may_multipart and any(
         wish.size_bytes and wish.size_bytes >= limits.lfs_multipart_from_bytes for wish in wanted
     )
+    total_bytes = sum(wish.size_bytes for wish in wanted)
+    least_bytes = max(limits.lfs_part_bytes, -(-total_bytes // MAX_BATCH_PARTS))
     now = sv.clock.now()
     uploads: dict[Sha256, Upload] = {}
     planned: list[PlannedUpload] = []
@@ -76,7 +81,7 @@ def plan_uploads(
             planned.append(PlannedUpload(wish.oid, wish.size_bytes))
             continue
         if wish.oid not in uploads:
-            part_bytes = part_size(wish.size_bytes, limits.lfs_part_bytes) if is_multipart else 0
+            part_bytes = part_size(wish.size_bytes, least_bytes) if is_multipart else 0
             uploads[wish.oid] = _new_upload(repo, user, wish, part_bytes, now=now)
             room = None if room is None else room - wish.size_bytes
         planned.append(PlannedUpload(wish.oid, wish.size_bytes, upload=uploads[wish.oid]))

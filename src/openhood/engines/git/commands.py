@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import struct
 import subprocess
 import tempfile
@@ -52,7 +51,6 @@ __all__ = [
     "fsck",
     "heavy",
     "index_pack",
-    "index_pack_quarantine",
     "log_changes",
     "log_last_commits",
     "log_new_changes",
@@ -64,7 +62,8 @@ __all__ = [
 ]
 
 # Harmless oddities of old histories that `--strict` alone would refuse; the large hubs let them in too.
-_STRICT = "--strict=zeroPaddedFilemode=ignore,badTimezone=ignore,missingSpaceBeforeDate=ignore"
+_TOLERATED = ("zeroPaddedFilemode", "badTimezone", "missingSpaceBeforeDate")
+_STRICT = "--strict=" + ",".join(f"{name}=ignore" for name in _TOLERATED)
 _SMALL_BYTES = 1 << 16
 _MAX_PATHSPECS = 200
 
@@ -158,25 +157,6 @@ def index_pack(
     pack_dir = gitdir / "objects" / "pack"
     idx_path = pack_dir / f"pack-{name}.idx"
     return IndexedPack(name, pack_dir / f"pack-{name}.pack", idx_path, _object_count(idx_path))
-
-
-def index_pack_quarantine(
-    pack_file: Path, objects_dir: Path, workdir: Path, *, max_bytes: int, timeout_s: float
-) -> IndexedPack | None:
-    """Index and check a pushed pack in ``workdir``, completing a thin one from ``objects_dir``.
-
-    The caller removes ``workdir`` when done. Otherwise as `index_pack`.
-    """
-    quarantine = Path(tempfile.mkdtemp(prefix="quarantine-", dir=workdir))
-    with SnapshotRepo(objects_dir, (), workdir=workdir) as snapshot:
-        made = index_pack(snapshot.gitdir, pack_file, offset=0, max_bytes=max_bytes, timeout_s=timeout_s)
-        if made is None:
-            return None
-        shutil.move(made.objects_dir / "pack", quarantine / "pack")
-    pack_dir = quarantine / "pack"
-    return IndexedPack(
-        made.name, pack_dir / made.pack_path.name, pack_dir / made.idx_path.name, made.object_count
-    )
 
 
 def _object_count(idx_path: Path) -> int:
@@ -414,7 +394,8 @@ def fold_packs(
 def fsck(gitdir: Path, *, timeout_s: float = 1800.0) -> list[str]:
     """Check all objects and refs of a snapshot; returns git's complaints, none when all is well."""
     args = ["fsck", "--full", "--strict", "--no-dangling", "--no-reflogs", "--no-progress"]
-    with popen_git(args, gitdir=gitdir, stdin=subprocess.DEVNULL) as running:
+    tolerated = [f"fsck.{name}=ignore" for name in _TOLERATED]
+    with popen_git(args, gitdir=gitdir, stdin=subprocess.DEVNULL, config=tolerated) as running:
         lines: list[str] = []
         try:
             for record in read_records(running, separator=b"\n", timeout_s=timeout_s):
