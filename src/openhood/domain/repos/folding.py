@@ -110,7 +110,7 @@ def drop_retired_packs(sv: Services, payload: Mapping[str, object]) -> None:
     with sv.db.write() as tx:
         gone = tx.execute(delete(packs).where(*retired, packs.c.retired_at <= oldest).returning(packs.c.name))
         for name in gone.scalars().all():
-            publish.doom_pack(tx, number, name, now=now)
+            publish.doom_pack(tx, number, name, delete_after=now)
         if tx.execute(select(packs.c.name).where(*retired).limit(1)).first() is not None:
             _queue_drop(tx, number, now=now, delay_s=grace_s)
 

@@ -113,7 +113,7 @@ def delete_repo(sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: R
         storage_rows.doom(tx, [upload.key for upload in uploads], delete_after=now + _UPLOAD_GRACE)
         lifecycle_rows.delete_repo(tx, repo.id)
         for pack in packs:
-            publish.doom_pack(tx, repo.id, pack.name, now=now)
+            publish.doom_pack(tx, repo.id, pack.name, delete_after=now)
         for job in ("forget_lfs", "delete_doomed"):
             queue.enqueue(tx, job, {}, now=now, dedup_key=job)
         audit.record(tx, at=now, actor=viewer.name, action="repo.delete", subject=_subject(repo))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -25,6 +25,11 @@ from openhood.infra import keys
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import packs, repos
 from openhood.infra.jobs import queue
+
+
+# The same objects make the same pack under the same key: a retry may publish it again any moment, and
+# must not meet its deletion. Recording it takes it off the sweeper's list.
+_ABANDONED_GRACE = timedelta(hours=6)
 
 
 class PackFiles(Protocol):
@@ -117,7 +122,7 @@ def abandon(sv: Services, repo: Repo, published: Sequence[PublishedPack]) -> Non
         for pack in published:
             known = select(packs.c.name).where(packs.c.repo_id == repo.id, packs.c.name == pack.name)
             if tx.execute(known).first() is None:
-                doom_pack(tx, repo.id, pack.name, now=now)
+                doom_pack(tx, repo.id, pack.name, delete_after=now + _ABANDONED_GRACE)
 
 
 class Landing:
@@ -160,9 +165,9 @@ class Landing:
             abandon(self._sv, self._repo, self._published)
 
 
-def doom_pack(tx: Tx, repo: int, name: str, *, now: datetime) -> None:
+def doom_pack(tx: Tx, repo: int, name: str, *, delete_after: datetime) -> None:
     """Hand a pack's keys to the sweeper, in the caller's unit: no row may name the pack any more."""
-    storage_rows.doom(tx, _keys(repo, name), delete_after=now)
+    storage_rows.doom(tx, _keys(repo, name), delete_after=delete_after)
 
 
 def _keys(repo: int, name: str) -> tuple[str, str]:
