@@ -133,9 +133,8 @@ class Router:
             route = _pick(node.routes, method)
             return None if route is None else (route, params)
         segment = segments[at]
-        for name, child in self._children(node, segment):
-            taken = {**params, **name}
-            found = self._walk(child, segments, at + 1, taken, method)
+        for taken, child in self._children(node, segment):
+            found = self._walk(child, segments, at + 1, {**params, **taken}, method)
             if found is not None:
                 return found
         for name, table in node.rest.items():

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from openhood.base.names import RepoType
 from openhood.domain.access import OrgRole, Viewer
-from openhood.domain.repos.rows import repo_from_row
+from openhood.domain.repos.rows import REPO_COLUMNS, repo_from_row
 from openhood.domain.repos.types import Repo, TipFacts
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import repos
@@ -37,20 +37,7 @@ from openhood.infra.db.tables import repos
 _READING = frozenset({"repo.content.read", "repo.write"})
 
 _COLUMNS = (
-    repos.c.id,
-    repos.c.hex_id,
-    repos.c.type,
-    repos.c.namespace,
-    repos.c.name,
-    repos.c.owner_id,
-    repos.c.creator_id,
-    repos.c.visibility,
-    repos.c.gated,
-    repos.c.is_disabled,
-    repos.c.pack_epoch,
-    repos.c.head_oid,
-    repos.c.created_at,
-    repos.c.last_modified,
+    *REPO_COLUMNS,
     repos.c.tags,
     repos.c.pipeline_tag,
     repos.c.library_name,

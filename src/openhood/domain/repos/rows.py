@@ -13,7 +13,7 @@ from openhood.domain.repos.types import Ref, Repo
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import aliases, lfs_objects, packs, refs, repo_lfs, repo_redirects, repos
 
-_REPO_COLUMNS = (
+REPO_COLUMNS = (  # what `repo_from_row` needs
     repos.c.id,
     repos.c.hex_id,
     repos.c.type,
@@ -54,7 +54,7 @@ def get_repo(tx: Tx, repo_type: RepoType, repo_id: RepoId) -> Repo | None:
     """Return the repository with this id, in any letter case."""
     namespace_key, name_key = repo_id.key
     row = tx.execute(
-        select(*_REPO_COLUMNS).where(
+        select(*REPO_COLUMNS).where(
             repos.c.type == repo_type.value,
             repos.c.namespace_key == namespace_key,
             repos.c.name_key == name_key,
@@ -66,7 +66,7 @@ def get_repo(tx: Tx, repo_type: RepoType, repo_id: RepoId) -> Repo | None:
 _MAX_JOINED_REFS = 3
 # Built once: this is the query behind every HEAD of a file, and building costs as much as running.
 _REPO_WITH_REFS = (
-    select(*_REPO_COLUMNS, refs.c.name.label("ref"), refs.c.oid, refs.c.commit_oid, refs.c.indexed)
+    select(*REPO_COLUMNS, refs.c.name.label("ref"), refs.c.oid, refs.c.commit_oid, refs.c.indexed)
     .outerjoin(
         refs,
         and_(
@@ -103,7 +103,7 @@ def get_repo_with_refs(
 
 def get_repo_by_number(tx: Tx, number: int) -> Repo | None:
     """Return the repository with this number."""
-    row = tx.execute(select(*_REPO_COLUMNS).where(repos.c.id == number)).first()
+    row = tx.execute(select(*REPO_COLUMNS).where(repos.c.id == number)).first()
     return None if row is None else repo_from_row(row)
 
 
@@ -111,7 +111,7 @@ def get_redirect(tx: Tx, repo_type: RepoType, repo_id: RepoId) -> Repo | None:
     """Return the repository that once had this id and still answers to it."""
     namespace_key, name_key = repo_id.key
     row = tx.execute(
-        select(*_REPO_COLUMNS)
+        select(*REPO_COLUMNS)
         .join(repo_redirects, repo_redirects.c.repo_id == repos.c.id)
         .where(
             repo_redirects.c.type == repo_type.value,
