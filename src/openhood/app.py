@@ -49,8 +49,9 @@ def open_services(settings: Settings, *, clock: Clock | None = None, migrate: bo
 
     Raises: SettingsError for URLs no plug-in handles; Unavailable if a part does not answer.
     """
+    # Nobody else's business: the database holds password hashes and private repositories.
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = ensure_secret_key(settings)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     db = Database(settings.effective_database_url, pool_size=settings.threads + settings.workers)
     if migrate:
         upgrade(db)

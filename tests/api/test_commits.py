@@ -151,6 +151,9 @@ def test_lfs_files_must_be_here_and_have_their_size(desk: Desk) -> None:
         ([file("a/.GIT /config", b"x")], 422, ".git"),
         ([file("nul\0", b"x")], 422, "control"),
         ([file("", b"x")], 422, "empty"),
+        ([file("..\\up", b"x")], 422, "segment '..'"),
+        ([file("a/..\\..\\up", b"x")], 422, "segment '..'"),
+        ([file("\\root", b"x")], 422, "segment ''"),
         ([file("a/" + "x" * 300, b"x")], 422, "longer than 255"),
         ([file("x/" * 600 + "y", b"x")], 422, "longer than 1000"),
         ([file("README.md/x", b"x")], 422, "is a file"),
@@ -163,7 +166,6 @@ def test_lfs_files_must_be_here_and_have_their_size(desk: Desk) -> None:
         ([file("q", b"x"), delete("q")], 422, "deletes it again"),
         ([file("q/r", b"x"), delete("q", "Folder")], 422, "deletes it again"),
         ([delete("nope")], 404, "A file with this name doesn't exist"),
-        ([delete("dir")], 404, "A file with this name doesn't exist"),
         ([delete("README.md", "Folder")], 404, "A file with this name doesn't exist"),
         ([delete("nope", "Entry")], 404, "A file with this name doesn't exist"),
         ([file("n", b"x", oldPath="nope")], 404, "A file with this name doesn't exist"),
@@ -218,6 +220,19 @@ def test_a_file_may_become_a_directory_and_back(desk: Desk) -> None:
     assert desk.content("a") == "file again"
     desk.done(delete("a"), file("a", b"replaced"))
     assert desk.content("a") == "replaced"
+    assert desk.complaints() == []
+
+
+def test_a_folder_may_be_deleted_as_if_it_were_a_file(desk: Desk) -> None:
+    # What huggingface_hub sends for CommitOperationDelete("dir").
+    desk.done(file("dir/a", b"1"), file("dir/sub/b", b"2"), file("c", b"3"))
+    desk.done(delete("dir"))
+    assert desk.files() == [".gitattributes", "c"]
+    desk.done(file("dir/a", b"1"), file("dir/b", b"2"))
+    desk.done(delete("dir"), file("dir/new", b"3"))
+    assert desk.files() == [".gitattributes", "c", "dir/new"]
+    desk.done(delete("dir"), file("dir", b"now a file"))
+    assert desk.content("dir") == "now a file"
     assert desk.complaints() == []
 
 
@@ -291,7 +306,8 @@ def test_where_commits_may_go(desk: Desk) -> None:
     refused(desk.commit(file("b", b"1"), rev="refs%2Fpr%2F7"), 404, "Invalid rev id", "RevisionNotFound")
     refused(desk.commit(file("b", b"1"), rev="v1"), 400, "not a branch")
     refused(desk.commit(file("b", b"1"), rev=tip), 400, "not a branch")
-    refused(desk.commit(file("b", b"1"), rev="v1", create_pr="1"), 400, "not a branch")
+    for base in ("v1", tip):
+        refused(desk.commit(file("b", b"1"), rev=base, create_pr="1"), 404, "not a branch", "RevisionNotFound")
     assert desk.tip() == tip
     assert desk.done(file("b", b"1"), rev="refs%2Fheads%2Fmain") == desk.tip()
     assert desk.done(file("b", b"2"), rev="HEAD") == desk.tip()

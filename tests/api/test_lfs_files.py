@@ -284,7 +284,7 @@ def test_lending_needs_both_sides(hub: HubUnderTest, alice: httpx.Client) -> Non
     assert lend(bob, "alice/secret", "bob/m") == 404
     assert lend(bob, "alice/nothing", "bob/m") == 404
     assert lend(bob, "alice/m", "alice/secret") == 404
-    assert lend(hub.client(), "alice/m", "bob/m") == 403
+    assert lend(hub.client(), "alice/m", "bob/m") == 401
     assert not has(bob, "bob/m", C)
     assert lend(alice, "alice/secret", "bob/m") == 200  # for a pull request of hers
     body = {"target": {"type": "bucket", "name": "bob/m"}, "files": files}

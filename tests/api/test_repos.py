@@ -284,7 +284,7 @@ def test_settings(hub: HubUnderTest) -> None:
         assert client.put(url, json=body).status_code == 400
     assert client.put(url, json={"disabled": True}).status_code == 403
     assert other.put(url, json={"private": True}).status_code == 403
-    assert hub.client().put(url, json={"private": True}).status_code == 403
+    assert hub.client().put(url, json={"private": True}).status_code == 401
     assert client.put("/api/models/alice/none/settings", json={}).status_code == 404
     with hub.sv.db.read() as tx:
         kept = tx.execute(select(repos.c.settings)).scalar_one()

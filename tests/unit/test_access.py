@@ -190,3 +190,24 @@ def test_nobody_is_anonymous_and_the_system_is_not() -> None:
     assert not ANONYMOUS.may_write_anything
     assert not SYSTEM.is_anonymous
     assert SYSTEM.may_write_anything
+
+
+def test_a_protected_space_is_seen_by_all_and_read_by_members() -> None:
+    space = RepoFacts(
+        type="space",
+        owner_id=7,
+        creator_id=None,
+        namespace_key="acme",
+        name_key="app",
+        is_private=False,
+        is_gated=False,
+        is_disabled=False,
+        is_protected=True,
+    )
+    member = Viewer(user_id=2, name="m", roles={7: OrgRole.READ})
+    stranger = Viewer(user_id=3, name="s")
+    assert decide(ANONYMOUS, space, Need.INFO) is Verdict.ALLOW
+    assert decide(ANONYMOUS, space, Need.READ) is Verdict.FORBID
+    assert decide(stranger, space, Need.READ) is Verdict.FORBID
+    assert decide(stranger, space, Need.PROPOSE) is Verdict.FORBID
+    assert decide(member, space, Need.READ) is Verdict.ALLOW

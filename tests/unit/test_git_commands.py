@@ -81,7 +81,7 @@ def test_run_git_bounds(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(c.GitTimedOut), c.popen_git(["cat-file", "--batch"], gitdir=tmp_path / "x"):
         c.run_git(["-c", "alias.x=!sleep 60", "x"], timeout_s=0.2, limit_bytes=10)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # it would have slept for a minute
 
 
 def test_popen_git_kills_children() -> None:
@@ -226,7 +226,7 @@ def test_thin_pack_is_completed_and_connected(tmp_path: Path) -> None:
             c.check_connected(opened.gitdir, [Oid("12" * 20)])
         with pytest.raises(c.GitFailed):
             list(c.new_blobs(opened.gitdir, [Oid("12" * 20)], [old]))
-    assert [path.name for path in work.iterdir()] == [indexed.objects_dir.name]
+    assert [path.name for path in work.iterdir()] == [indexed.objects_dir.parent.name]
 
 
 def test_missing_blobs_are_not_connected(tmp_path: Path) -> None:

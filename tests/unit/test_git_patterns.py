@@ -162,4 +162,5 @@ def test_hostile_patterns_do_not_stall() -> None:
     ):
         assert not IgnoreRules.parse(pattern).matches(path)
         assert not Attributes.parse(pattern + " filter=lfs").is_lfs(path)
-    assert time.perf_counter() - started < 1
+    # Backtracking would take years, not a busy machine's minute.
+    assert time.perf_counter() - started < 60

@@ -177,6 +177,10 @@ def parse_path(text: str) -> PathInRepo:
             raise InvalidPath(text, "it contains a control character")
     for segment in text.split("/"):
         _check_segment(text, segment)
+    if "\\" in text:
+        # Windows takes a backslash for a separator: a download of "..\\x" would leave its directory there.
+        for segment in text.replace("\\", "/").split("/"):
+            _check_segment(text, segment)
     return PathInRepo(text)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -41,7 +41,7 @@ class Limits(_Part):
         64 * 1024 * 1024, ge=5 * 1024 * 1024, description="Size of the parts of a multipart upload, in bytes."
     )
     lfs_multipart_from_bytes: int = Field(
-        1024 * 1024 * 1024, ge=0, description="Files of at least this size are uploaded in parts."
+        5 * GB, ge=0, description="Files of at least this size are uploaded in parts, if the client can."
     )
     commit_body_bytes: int = Field(512 * MB, ge=1, description="Largest body of one API commit, in bytes.")
     commit_operations: int = Field(25_000, ge=1, description="Most operations in one API commit.")
@@ -340,6 +340,7 @@ def mask_url(url: str) -> str:
         query = "&".join(
             f"{name}{equals}{_MASK if _SECRET_OPTION.search(name) else value}" for name, equals, value in pairs
         )
-        return urlunsplit(parts._replace(netloc=netloc, query=query))
+        fragment = f"#{parts.fragment}" if parts.fragment else ""
+        return f"{parts.scheme}://{netloc}{parts.path}{'?' if query else ''}{query}{fragment}"
     except ValueError:  # no URL at all: then nobody knows which part of it is secret
         return _MASK

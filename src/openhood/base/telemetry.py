@@ -45,7 +45,7 @@ def configure_logging(log: Log) -> None:
         structlog.configure(
             processors=[*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
             wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+            logger_factory=structlog.WriteLoggerFactory(_TextToStderr()),  # type: ignore[arg-type]  # write and flush
             cache_logger_on_first_use=True,
         )
     else:
@@ -56,13 +56,33 @@ def configure_logging(log: Log) -> None:
                 structlog.processors.JSONRenderer(serializer=_to_json),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+            logger_factory=structlog.BytesLoggerFactory(_BytesToStderr()),  # type: ignore[arg-type]  # write and flush
             cache_logger_on_first_use=True,
         )
     # Libraries speak through the standard module; only what is wrong is worth a line.
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
+
+
+class _TextToStderr:
+    """Standard error as it is when a line is written: loggers outlive a replaced one."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+class _BytesToStderr:
+    """The same, below the text layer, which would only cost time."""
+
+    def write(self, data: bytes) -> None:
+        sys.stderr.buffer.write(data)
+
+    def flush(self) -> None:
+        sys.stderr.buffer.flush()
 
 
 def _to_json(line: object, **_options: object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -46,7 +47,12 @@ def env(
         write_json({name: value for name, value, _why in variables})
         return
     for name, value, why in variables:
-        out.print(f"export {name}={value}  # {why}", markup=False)
+        out.print(f"export {name}={quoted(value)}  # {why}", markup=False)
+
+
+def quoted(value: str) -> str:
+    """Return a value as a shell must read it; a leading ``~/`` stays what it is."""
+    return value if value.startswith("~/") else shlex.quote(value)
 
 
 def client_variables(address: str) -> list[tuple[str, str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from openhood.cli import config, serve
+from openhood import __version__
+from openhood.cli import config, db, doctor, fsck, orgs, provision, repos, serve, tokens, users
 
 app = typer.Typer(
     name="openhood",
@@ -14,10 +17,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.serve)
-app.command("env")(config.env)
+app.command("provision")(provision.provision)
+app.add_typer(users.app, name="user")
+app.add_typer(orgs.app, name="org")
+app.add_typer(tokens.app, name="token")
+app.add_typer(repos.app, name="repo")
 app.add_typer(config.app, name="config")
+app.command("env")(config.env)
+app.command("doctor")(doctor.doctor)
+app.command("fsck")(fsck.fsck)
+app.add_typer(db.app, name="db")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"openhood {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     """The open hub for machine learning that anyone can run."""

@@ -9,11 +9,13 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from openhood.base.errors import HubError
 
@@ -27,6 +29,10 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document instead of text.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
+]
 
 
 def refusals(command: Callable[P, T]) -> Callable[P, T]:
@@ -37,17 +43,35 @@ def refusals(command: Callable[P, T]) -> Callable[P, T]:
         try:
             return command(*args, **kwargs)
         except HubError as error:
-            err.print("[bold red]error:[/]", end=" ")
-            err.print(error.message, markup=False)
+            write_error(error.message)
             raise typer.Exit(EXIT_REFUSED) from None
 
     return run
 
 
+def write_error(sentence: str) -> None:
+    """Say on standard error why a command was refused."""
+    err.print("[bold red]error:[/]", end=" ")
+    err.print(sentence, markup=False)
+
+
+def refuse(sentence: str) -> typer.Exit:
+    """Say why a command was refused; raise what this returns."""
+    write_error(sentence)
+    return typer.Exit(EXIT_REFUSED)
+
+
 def write_json(document: object) -> None:
     """Write one JSON document to standard output."""
-    json.dump(document, sys.stdout, indent=2, default=str, ensure_ascii=False)
+    json.dump(document, sys.stdout, indent=2, default=plain, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def plain(value: object) -> object:
+    """Turn what JSON lacks into text: moments as the API writes them."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+    return str(value)
 
 
 def write_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: str) -> None:
@@ -56,14 +80,35 @@ def write_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: st
         write_json(list(rows))
         return
     if not rows:
-        out.print(empty)
+        out.print(empty, markup=False)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0]:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    out.print(table)
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    _print(table)
+
+
+def write_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
+    """Write one thing: a line per fact, or a JSON object."""
+    if as_json:
+        write_json(facts)
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name.replace("_", " "), Text(_cell(value)))
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    # Nobody reads a pipe's 80 columns: there, an id broken over lines would only be in the way.
+    out.print(table, width=None if out.is_terminal else _WIDE)
+
+
+_WIDE = 1000
 
 
 def write_done(sentence: str, *, as_json: bool, **facts: object) -> None:
@@ -72,3 +117,36 @@ def write_done(sentence: str, *, as_json: bool, **facts: object) -> None:
         write_json(facts)
     else:
         out.print(sentence, markup=False)
+
+
+def ask_password(*, from_stdin: bool) -> str:
+    """Return a new password: the first line of standard input, or what a person types twice, hidden.
+
+    Raises: typer.Exit where nobody is there to be asked.
+    """
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise refuse("There is no terminal to ask for the password. Pass --password-stdin.")
+    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone. Raises typer.Exit unless agreed."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise refuse("This cannot be undone. Pass --yes to do it without being asked.")
+    if not typer.confirm(question, err=True):
+        raise refuse("Nothing was changed.")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return str(value)

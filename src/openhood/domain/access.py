@@ -141,6 +141,7 @@ class RepoFacts:
     is_disabled: bool
     has_gate_access: bool = False
     gate_binds_members: bool = False
+    is_protected: bool = False  # a space anybody may see, whose files are for members
 
 
 class Need(StrEnum):
@@ -184,6 +185,8 @@ def decide(viewer: Viewer, repo: RepoFacts, need: Need) -> Verdict:
         return Verdict.DISABLED
     if need is Need.INFO:
         return Verdict.ALLOW
+    if repo.is_protected and not (viewer.is_admin or role >= OrgRole.READ):
+        return Verdict.FORBID
     if repo.is_gated and not (_passes_gate(viewer, repo, role) and _token_passes_gate(viewer, repo)):
         return Verdict.GATE
     if need is Need.READ:

@@ -13,7 +13,7 @@ from openhood.base.errors import HubError, NotFound
 from openhood.domain.services import Services
 from openhood.http import errors
 from openhood.http.context import Call
-from openhood.http.middleware import Outer
+from openhood.http.middleware import Outer, path_to_log
 from openhood.http.ratelimit import Windows
 from openhood.http.router import Match, Router
 from openhood.http.routes import ROUTES
@@ -44,7 +44,7 @@ class Hub:
         self._on_start = on_start
         self._on_stop = on_stop
         self._threads = Threads(sv.settings.threads)
-        self._windows = Windows(sv.settings.rate)
+        self._windows = Windows(sv.settings.rate, sv.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or follow the server's lifespan."""
@@ -63,7 +63,7 @@ class Hub:
         except ClientDisconnect:
             return  # nobody is there to be answered
         except Exception as error:  # the last resort: log everything, tell nothing
-            structlog.get_logger("http").error("request.failed", path=scope["path"], exc_info=error)
+            structlog.get_logger("http").error("request.failed", path=path_to_log(scope), exc_info=error)
             internal = InternalError(scope["openhood.request_id"])
             response = errors.render(internal, call, request_id=scope["openhood.request_id"])
         await response(scope, receive, send)

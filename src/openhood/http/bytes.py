@@ -25,14 +25,15 @@ from openhood.http.context import Call
 T = TypeVar("T")
 
 CHUNK_BYTES = 256 * 1024
-"""What is read and sent at once; larger chunks cost memory per download and gain nothing measurable."""
+"""What is read and sent at once; larger chunks cost memory per download and gain little."""
 MAX_RANGES = 64
 """A request for more ranges than this is answered with the whole file, as RFC 9110 14.2 allows."""
 WINDOW_BYTES = 8 * 1024 * 1024
 """Largest piece fetched from a remote store at once; two of them are held per download."""
-RELAY_BYTES = 48 * 1024 * 1024
+RELAY_BYTES = 32 * 1024 * 1024
 """Memory for pieces of a remote store, over all downloads of this process."""
 _SMALLEST_WINDOW_BYTES = 512 * 1024
+_FIRST_WINDOW_BYTES = 1024 * 1024
 _RANGE_GAP_BYTES = 80  # ranges closer than a part's own header are joined
 _NOWAIT = getattr(os, "RWF_NOWAIT", None)
 
@@ -69,8 +70,7 @@ class Span:
 def parse_ranges(header: str | None, size: int) -> tuple[Span, ...]:
     """Return the spans a ``Range`` header asks for of ``size`` bytes; none means the whole file.
 
-    Spans are sorted by nothing but the client's order unless they overlap or nearly touch, when all are sorted
-    and joined. A header that is malformed, of another unit or of too many ranges counts as absent.
+    Spans keep the client's order unless some overlap or nearly touch: then all are sorted and joined. A header that is malformed, of another unit or of too many ranges counts as absent.
 
     Raises: RangeNotSatisfiable when every range lies past the end.
     **Source**: RFC 9110 sections 14.1 and 14.2.
@@ -258,7 +258,8 @@ class Relay:
         self._key = key
         self._first: bytes | None = None
         self._first_at = span.start
-        self._first = self._get(span.start, span.end)
+        # Short: many downloads may begin in one moment, before any of them is counted.
+        self._first = self._get(span.start, min(span.end, span.start + _FIRST_WINDOW_BYTES))
 
     async def send(self, span: Span, out: Outlet) -> None:
         """See `Body.send`."""

@@ -88,17 +88,22 @@ class Outer:
         SENT_BYTES.inc(sent_bytes)
         if route in _QUIET:
             return
-        # The path without its query: signed URLs carry their secret there.
         self._log.info(
             "request",
             method=method,
-            path=scope["path"],
+            path=path_to_log(scope),
             status=status,
             ms=round(seconds * 1000, 2),
             bytes=sent_bytes,
             user=scope.get("openhood.user", ""),
             request_id=scope["openhood.request_id"],
         )
+
+
+def path_to_log(scope: Scope) -> str:
+    """Return the path of a request without what is secret in it: the query, and a part called ``secret``."""
+    route: str = scope.get("openhood.route", "")
+    return route if "{secret}" in route else str(scope["path"])
 
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

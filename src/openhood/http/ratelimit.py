@@ -7,9 +7,9 @@ operators' guide says. Off unless a limit is set.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
+from openhood.base.clock import Clock
 from openhood.base.errors import TooManyRequests
 from openhood.base.settings import RateLimits
 from openhood.http.context import Call
@@ -38,8 +38,9 @@ class Allowance:
 class Windows:
     """Counts requests per bucket and caller in the present window. Used from the event loop only."""
 
-    def __init__(self, limits: RateLimits) -> None:
+    def __init__(self, limits: RateLimits, clock: Clock) -> None:
         self._limits = limits
+        self._clock = clock
         self._window = 0
         self._counts: dict[tuple[str, str], int] = {}
 
@@ -59,7 +60,7 @@ class Windows:
         return self._count(bucket, caller, quota)
 
     def _count(self, bucket: str, caller: str, quota: int) -> Allowance:
-        now = time.time()
+        now = self._clock.now().timestamp()
         window = int(now // self._limits.window_s)
         if window != self._window or len(self._counts) > _MAX_CALLERS:
             self._window = window

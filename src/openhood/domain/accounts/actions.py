@@ -47,6 +47,7 @@ __all__ = [
     "list_tokens",
     "revoke_token",
     "see_profile",
+    "set_active",
     "set_admin",
     "set_member",
     "set_password",
@@ -308,6 +309,28 @@ def delete_user(sv: Services, viewer: Viewer, *, user: str) -> None:
         for membership in rows.list_memberships(tx, account.id):
             rows.delete_membership(tx, org_id=membership.org.id, user_id=account.id)
         audit.record(tx, at=now, actor=viewer.name, action="user.delete", subject=account.name)
+
+
+def set_active(sv: Services, viewer: Viewer, *, user: str, is_active: bool) -> None:
+    """Lock a user out, or let the user in again; tokens and memberships stay. Opens a write unit.
+
+    Raises: NotFound, Forbidden, Conflict for the last administrator.
+    """
+    require_admin(viewer)
+    now = sv.clock.now()
+    with sv.db.write() as tx:
+        account = rows.get_account(tx, user)
+        if account is None or account.is_org:
+            raise NotFound(f"There is no user called {user[:96]!r}.")
+        if account.is_active == is_active:
+            return
+        if account.is_admin and not is_active:
+            _keep_an_admin(tx, account, viewer)
+        rows.update_account(tx, account.id, is_active=is_active)
+        credential_rows.delete_sessions_of(tx, account.id)
+        audit.record(
+            tx, at=now, actor=viewer.name, action="user.set_active", subject=account.name, is_active=is_active
+        )
 
 
 def list_accounts(

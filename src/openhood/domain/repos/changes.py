@@ -37,6 +37,7 @@ MAX_INDEXED = 20_000
 
 class _What(Enum):
     FILE = "file"
+    NAMED_AS_FILE = "a file, or a folder as if it were one"
     FOLDER = "folder"
     ANY = "any"
 
@@ -107,7 +108,8 @@ class Changes:
                 added = _Added(None, operation.sha256, operation.size_bytes, by_lfs=True)
                 self._put(operation.path, added, operation.old_path)
             case DeleteFile():
-                self._delete(operation.path, _What.FILE)
+                # huggingface_hub sends "deletedFile" for any path that does not end with a slash.
+                self._delete(operation.path, _What.NAMED_AS_FILE)
             case DeleteFolder():
                 self._delete(operation.path, _What.FOLDER)
             case DeleteEntry():
@@ -135,7 +137,7 @@ class Changes:
 
     def _delete(self, path: PathInRepo, what: _What) -> None:
         # Deleting first and adding afterwards replaces; the reverse order cannot be meant.
-        if path in self._added or (what is not _What.FILE and path in self._added_dirs):
+        if path in self._added or (what in (_What.FOLDER, _What.ANY) and path in self._added_dirs):
             raise Unprocessable(f"The commit adds '{path}' and deletes it again: send only one of the two.")
         self._deleted[path] = what if self._deleted.get(path, what) is what else _What.ANY
 

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openhood.base.errors import Forbidden, GatedRepo, Moved, RepoDisabled, RepoNotFound, RevisionNotFound
+from openhood.base.errors import (
+    Forbidden,
+    GatedRepo,
+    Moved,
+    RepoDisabled,
+    RepoNotFound,
+    RevisionNotFound,
+    Unauthorized,
+)
 from openhood.base.names import MAIN, Oid, RefName, RepoId, RepoType, is_oid, is_short_oid
 from openhood.domain.access import Need, Verdict, Viewer, decide
 from openhood.domain.repos import gitdb, rows
@@ -42,6 +50,8 @@ def check(viewer: Viewer, repo: Repo, *, need: Need) -> None:
         raise RepoDisabled
     if verdict is Verdict.GATE:
         raise GatedRepo(gate_message(viewer, repo), anonymous=viewer.is_anonymous)
+    if viewer.is_anonymous:
+        raise Unauthorized("You must be logged in to do this. Run 'hf auth login' or pass a token.")
     raise Forbidden(_forbidden_message(viewer, repo, need))
 
 
@@ -150,8 +160,8 @@ def _missing(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId) -> Mo
 
 
 def _forbidden_message(viewer: Viewer, repo: Repo, need: Need) -> str:
-    if viewer.is_anonymous:
-        return "You must be logged in to do this. Run 'hf auth login' or pass a token."
+    if repo.visibility == "protected" and need is Need.READ:
+        return f"The files of {repo.type.value} {repo.repo_id} are protected: only members of its namespace may read them."
     if not viewer.may_write_anything:
         return "Your token has the role 'read'. Use a token with the role 'write' to do this."
     if need is Need.WRITE:

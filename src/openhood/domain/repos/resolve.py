@@ -161,7 +161,7 @@ def spool_blob(sv: Services, file: ResolvedFile) -> IO[bytes]:
     Spooled, so that a slow client keeps no git program waiting and ranges cost one seek. Raises GitFailed.
     """
     directory = gitdb.objects_dir(sv, file.repo)
-    spool = tempfile.TemporaryFile(dir=sv.packs.scratch)
+    spool = tempfile.TemporaryFile(dir=sv.packs.scratch)  # noqa: SIM115  # the caller gets it open
     try:
         with (
             SnapshotRepo(directory, (), workdir=sv.packs.scratch) as snapshot,

@@ -28,8 +28,8 @@ def create_tag(
     Raises: Conflict where the tag exists, InvalidName, RevisionNotFound, what `lookup.find` raises.
     **Source**: huggingface_hub ``HfApi.create_tag``.
     """
-    name = _tag_name(tag)
     at = lookup.locate(sv, viewer, repo_type, repo_id, revision=revision, need=Need.WRITE)
+    name = _tag_name(tag)
     with sv.db.read() as tx:
         if rows.get_ref(tx, at.repo.id, name) is not None:
             raise Conflict(f"Reference {name} already exists")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from openhood.base.errors import BadRequest, RevisionNotFound
+from openhood.base.errors import BadRequest, HubError, RevisionNotFound
 from openhood.base.names import MAIN, Oid, RefName, RepoId, RepoType
 from openhood.domain.access import Need, Viewer
 from openhood.domain.repos import lookup, pulls, rows
@@ -22,6 +22,13 @@ class Target:
     indexed: bool
 
 
+class BaseNotFound(RevisionNotFound):
+    """A pull request is to be based on what is no branch."""
+
+    def __init__(self, revision: str) -> None:
+        HubError.__init__(self, f"'{revision[:200]}' is not a branch: pull requests are based on a branch.")
+
+
 def find_target(
     sv: Services,
     viewer: Viewer,
@@ -35,8 +42,8 @@ def find_target(
 
     Args: ``create_pr``: the write goes to a new pull request based on ``revision``, which must be a
     branch; whoever may propose changes may do that.
-    Raises: what `lookup.find` raises; RevisionNotFound; Conflict for a closed pull request; BadRequest
-    for tags and commits.
+    Raises: what `lookup.find` raises; RevisionNotFound; Conflict for a closed pull request; for tags and
+    commits BadRequest, or with ``create_pr`` BaseNotFound, as huggingface_hub expects.
     """
     names = lookup.ref_candidates(revision)
     to_pull = any(pulls.number_of(name) is not None for name in names)
@@ -52,9 +59,12 @@ def find_target(
     if name is None:
         if MAIN in names:
             return Target(repo, MAIN, None, indexed=True)
-        raise _not_a_branch(sv, repo, revision)
-    if not name.startswith("refs/heads/") and (create_pr or not name.startswith("refs/pr/")):
-        raise BadRequest(_ONLY_BRANCHES.format(revision=revision[:200]))
+        raise BaseNotFound(revision) if create_pr else _not_a_branch(sv, repo, revision)
+    if not name.startswith("refs/heads/"):
+        if create_pr:
+            raise BaseNotFound(revision)
+        if not name.startswith("refs/pr/"):
+            raise BadRequest(_ONLY_BRANCHES.format(revision=revision[:200]))
     return Target(repo, name, found[name].commit_oid, found[name].indexed)
 
 

@@ -46,6 +46,7 @@ class Repo:
             is_private=self.is_private,
             is_gated=bool(self.gated),
             is_disabled=self.is_disabled,
+            is_protected=self.visibility == "protected",
         )
 
     @property

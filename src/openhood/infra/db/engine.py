@@ -95,8 +95,10 @@ class Database:
 
 
 def insert_ignore(tx: Tx, table: Any) -> Insert:
-    """Return an INSERT into ``table`` that leaves an existing row alone."""
-    return _dialect_insert(tx)(table).on_conflict_do_nothing()  # type: ignore[no-any-return]  # untyped dialect
+    """Return an INSERT into ``table`` that leaves an existing row alone; its rowcount tells what was inserted."""
+    statement = _dialect_insert(tx)(table).on_conflict_do_nothing()
+    # Without this SQLAlchemy does not ask PostgreSQL's driver for the count, and says -1.
+    return statement.execution_options(preserve_rowcount=True)  # type: ignore[no-any-return]  # untyped dialect
 
 
 def upsert(tx: Tx, table: Any, *, key: list[str], update: list[str]) -> Insert:

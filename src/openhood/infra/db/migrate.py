@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, inspect, text
 
 from openhood.base.errors import CorruptObject, DatabaseTooNew, Unavailable
 from openhood.infra.db.engine import Database
@@ -65,7 +65,9 @@ def _upgrade_sqlite(connection: Connection) -> None:
         _run(connection)
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
         if broken:
-            raise CorruptObject(f"The migration would leave {len(broken)} dangling rows: nothing was changed.")
+            raise CorruptObject(
+                f"The migration would leave {len(broken)} dangling rows: nothing was changed."
+            )
     except BaseException:
         connection.exec_driver_sql("ROLLBACK")
         raise
@@ -105,3 +107,42 @@ def _revision(connection: Connection) -> str | None:
 def _refuse_unknown(found: str | None) -> None:
     if found is not None and found not in revisions():
         raise DatabaseTooNew(found, newest())
+
+
+def differences(db: Database) -> list[str]:
+    """Return where the database differs from the tables of this code, one sentence each. Raises Unavailable."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from openhood.infra.db.tables import metadata
+
+    with db.read() as tx:
+        context = MigrationContext.configure(
+            tx, opts={"compare_type": True, "compare_server_default": default_differs}
+        )
+        found = compare_metadata(context, metadata)
+    return [_sentence(each) for each in found]
+
+
+def default_differs(
+    _context: object,
+    _found_column: object,
+    column: Column[object],
+    found: str | None,
+    _default: object,
+    wanted: str | None,
+) -> bool:
+    """Compare defaults as text: alembic's own comparison takes an empty string for none."""
+    return not column.primary_key and _bare(found) != _bare(wanted)
+
+
+def _bare(default: str | None) -> str | None:
+    return None if default is None else default.partition("::")[0].strip("()'\" ").lower()
+
+
+def _sentence(difference: object) -> str:
+    # alembic gives tuples like ("add_column", schema, table, column), and lists of them per column.
+    if isinstance(difference, list):
+        return "; ".join(_sentence(each) for each in difference)
+    kind, *what = difference if isinstance(difference, tuple) else (difference,)
+    return f"{str(kind).replace('_', ' ')}: {' '.join(str(each) for each in what if each is not None)}"[:300]

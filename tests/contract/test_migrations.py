@@ -1,0 +1,147 @@
+"""Migrations make exactly the tables of the code, on both databases, whoever else starts at the same time."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from openhood.base.errors import DatabaseTooNew, Unavailable
+from openhood.infra.db import migrate
+from openhood.infra.db.engine import Database
+from openhood.infra.db.tables import metadata
+from openhood.testing.processes import clean_environment
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/hub.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[Database]:
+    """An empty database."""
+    opened = Database(url, pool_size=4)
+    yield opened
+    opened.close()
+
+
+def test_migrating_gives_the_tables_of_the_code(db: Database) -> None:
+    assert migrate.current(db) is None
+    assert migrate.upgrade(db)
+    assert migrate.current(db) == migrate.newest()
+    assert migrate.differences(db) == []
+    with db.read() as tx:
+        assert set(inspect(tx).get_table_names()) == {*metadata.tables, "alembic_version"}
+
+
+def _as_the_database_sees_it(db: Database) -> set[str]:
+    """Every table, constraint and index in the database's own words."""
+    if db.is_sqlite:
+        query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+    else:
+        query = """
+            SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+            UNION SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+                WHERE connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass
+            UNION SELECT concat_ws(' ', table_name, column_name, data_type, character_maximum_length, is_nullable,
+                column_default) FROM information_schema.columns
+                WHERE table_schema = 'public' AND table_name <> 'alembic_version'"""
+    with db.read() as tx:
+        if not db.is_sqlite:
+            tx.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        return {_in_any_order(str(each)) for each in tx.execute(text(query)).scalars()}
+
+
+def _in_any_order(statement: str) -> str:
+    """A table's clauses may come in another order, and SQLite keeps the spelling of a default."""
+    same = statement.replace("DEFAULT false", "DEFAULT 0").replace("DEFAULT true", "DEFAULT 1")
+    same = re.sub(r"DEFAULT \(?('[^']*'|\d)\)?", r"DEFAULT \1", same)
+    return ", ".join(sorted(" ".join(each.split()).strip(" ,") for each in same.splitlines()))
+
+
+def test_migrating_gives_what_creating_gives(
+    db: Database, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """More than alembic compares: what happens on deletion, conditions of indexes, names."""
+    migrate.upgrade(db)
+    if db.is_sqlite:
+        other = Database(f"sqlite:///{tmp_path}/created.db", pool_size=1)
+    else:
+        server = request.getfixturevalue("postgres")
+        other = Database(server.create_database(), pool_size=1)
+    metadata.create_all(other.engine)
+    migrated, created = _as_the_database_sees_it(db), _as_the_database_sees_it(other)
+    other.close()
+    assert len(created) > 30
+    assert migrated == created
+
+
+def test_migrating_twice_does_nothing(db: Database) -> None:
+    migrate.upgrade(db)
+    assert not migrate.upgrade(db)
+
+
+def test_differences_are_found(db: Database) -> None:
+    migrate.upgrade(db)
+    with db.write() as tx:
+        tx.execute(text("DROP TABLE jobs"))
+        tx.execute(text("ALTER TABLE repos ADD COLUMN surprise TEXT DEFAULT 'x'"))
+    found = migrate.differences(db)
+    assert any("jobs" in each for each in found)
+    assert any("surprise" in each for each in found)
+
+
+def test_what_a_newer_release_made_is_refused(db: Database) -> None:
+    migrate.upgrade(db)
+    with db.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseTooNew, match="9999"):
+        migrate.upgrade(db)
+    assert migrate.current(db) == "9999"
+
+
+def test_tables_without_a_revision_are_refused(db: Database) -> None:
+    migrate.upgrade(db)
+    with db.write() as tx:
+        tx.execute(text("DROP TABLE alembic_version"))
+    with pytest.raises(Unavailable, match="Restore a backup"):
+        migrate.upgrade(db)
+
+
+def test_foreign_keys_hold_after_migrating(db: Database) -> None:
+    """SQLite's are switched off while it migrates."""
+    migrate.upgrade(db)
+    if db.is_sqlite:
+        with db.read() as tx:
+            assert tx.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+def test_alembic_sees_the_revisions_that_file_names_say() -> None:
+    script = ScriptDirectory.from_config(migrate.config())
+    assert script.get_heads() == [migrate.newest()]
+    assert sorted(each.revision for each in script.walk_revisions()) == migrate.revisions()
+
+
+def test_processes_that_start_together_all_succeed(url: str, db: Database, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "openhood", "db", "upgrade", "--data", str(tmp_path), "--json"]
+    environment = {**clean_environment(), "OPENHOOD_DATABASE_URL": url}
+    starters = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    ended = [(*each.communicate(timeout=60), each.returncode) for each in starters]
+    assert [(err, code) for _out, err, code in ended] == [("", 0)] * 3
+    said = [json.loads(out) for out, _err, _code in ended]
+    assert {each["revision"] for each in said} == {migrate.newest()}
+    assert migrate.differences(db) == []
