@@ -307,7 +307,9 @@ def test_where_commits_may_go(desk: Desk) -> None:
     refused(desk.commit(file("b", b"1"), rev="v1"), 400, "not a branch")
     refused(desk.commit(file("b", b"1"), rev=tip), 400, "not a branch")
     for base in ("v1", tip):
-        refused(desk.commit(file("b", b"1"), rev=base, create_pr="1"), 404, "not a branch", "RevisionNotFound")
+        refused(
+            desk.commit(file("b", b"1"), rev=base, create_pr="1"), 404, "not a branch", "RevisionNotFound"
+        )
     assert desk.tip() == tip
     assert desk.done(file("b", b"1"), rev="refs%2Fheads%2Fmain") == desk.tip()
     assert desk.done(file("b", b"2"), rev="HEAD") == desk.tip()

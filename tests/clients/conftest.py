@@ -79,7 +79,9 @@ def make_client(hub: Hub, tmp_path: Path) -> ClientMaker:
     return make
 
 
-@pytest.fixture(params=[GENERATIONS[0], *(pytest.param(each, marks=pytest.mark.clients) for each in GENERATIONS[1:])])
+@pytest.fixture(
+    params=[GENERATIONS[0], *(pytest.param(each, marks=pytest.mark.clients) for each in GENERATIONS[1:])]
+)
 def generation(request: pytest.FixtureRequest) -> str:
     """Each generation of huggingface_hub; only the newest runs in the fast suite."""
     return str(request.param)

@@ -338,7 +338,8 @@ def mask_url(url: str) -> str:
             netloc = f"{netloc.partition(':')[0]}:{_MASK}@{netloc.rpartition('@')[2]}"
         pairs = [pair.partition("=") for pair in parts.query.split("&") if pair]
         query = "&".join(
-            f"{name}{equals}{_MASK if _SECRET_OPTION.search(name) else value}" for name, equals, value in pairs
+            f"{name}{equals}{_MASK if _SECRET_OPTION.search(name) else value}"
+            for name, equals, value in pairs
         )
         fragment = f"#{parts.fragment}" if parts.fragment else ""
         return f"{parts.scheme}://{netloc}{parts.path}{'?' if query else ''}{query}{fragment}"

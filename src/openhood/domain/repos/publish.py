@@ -26,7 +26,6 @@ from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import packs, repos
 from openhood.infra.jobs import queue
 
-
 # The same objects make the same pack under the same key: a retry may publish it again any moment, and
 # must not meet its deletion. Recording it takes it off the sweeper's list.
 _ABANDONED_GRACE = timedelta(hours=6)

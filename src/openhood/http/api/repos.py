@@ -257,7 +257,9 @@ async def list_storage(call: Call) -> Response:
             "updatedAt": moment(item.repo.last_modified),
             "visibility": item.repo.visibility,
             "storage": item.used_storage_bytes,
-            "storagePercent": round(100 * item.used_storage_bytes / page.total_bytes, 4) if page.total_bytes else 0,
+            "storagePercent": round(100 * item.used_storage_bytes / page.total_bytes, 4)
+            if page.total_bytes
+            else 0,
         }
         for item in page.items
     ]
