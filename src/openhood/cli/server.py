@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from openhood.http.connections import BoundedConnection
 GRACE_S = 30
 """How long requests may still run after the hub was told to stop."""
 
+OPEN_FILES = 65536
+"""Files and connections this process may have open at once, where the machine allows so many."""
+
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -31,6 +35,7 @@ def serve_until_told(
     asgi: ASGIApp, settings: Settings, sockets: list[socket.socket], *, started: Callable[[], None]
 ) -> None:
     """Answer requests until a signal, then let those under way finish; ``started`` is called once it serves."""
+    _raise_file_limit()
     config = uvicorn.Config(
         asgi,
         http=BoundedConnection,
@@ -46,6 +51,14 @@ def serve_until_told(
         backlog=2048,
     )
     _Server(config, started=started).run(sockets=sockets)
+
+
+def _raise_file_limit() -> None:
+    """Raise the soft limit on open files: many systems give 1024, which idle connections alone use up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Server(uvicorn.Server):

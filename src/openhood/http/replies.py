@@ -18,7 +18,7 @@ def json_reply(body: object, *, status: int = 200, headers: dict[str, str] | Non
 
 def moment(value: datetime) -> str:
     """Render an aware UTC datetime as ``YYYY-MM-DDTHH:MM:SS.mmmZ``: the only form all clients parse."""
-    return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+    return value.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def next_link(call: Call, cursor: str | None) -> dict[str, str]:

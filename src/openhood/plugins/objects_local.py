@@ -39,6 +39,8 @@ _KEY_BYTES_MAX = 900
 _UPLOAD = re.compile(r"[0-9a-f]{32}")
 _TAG = re.compile(r'"[0-9a-f]{40}-(\d+)-(\d+)"')
 _COPY_BYTES = 1024 * 1024
+_WRITE_AHEAD_BYTES = 16 * 1024 * 1024
+_HAS_ADVICE = hasattr(os, "posix_fadvise")
 _CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 _NO_SUCH_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _DIRECTORIES_REMEMBERED = 200_000
@@ -336,11 +338,13 @@ class LocalWriter:
         self._scratch = store._tmp / secrets.token_hex(16)
         with _failures_as_unavailable():
             self._descriptor: int | None = _create(self._scratch)
+        self._ahead = _WriteAhead(0)
 
     def write(self, data: bytes | memoryview) -> None:
         """See `ObjectWriter.write`."""
         with _failures_as_unavailable():
             _write(self._open(), data)
+        self._ahead.wrote(self._open(), len(data))
 
     def commit(self) -> None:
         """See `ObjectWriter.commit`."""
@@ -398,6 +402,7 @@ class LocalParts:
         # SHA-1, since most processors have instructions for it: MD5 is several times slower on these.
         digest = hashlib.sha1(usedforsecurity=False)
         offset = offset_bytes
+        ahead = _WriteAhead(offset)
         with _failures_as_unavailable():
             try:
                 descriptor = os.open(self._scratch, os.O_RDWR | os.O_CLOEXEC)
@@ -411,6 +416,7 @@ class LocalParts:
                         raise Conflict("The multipart write was completed.")
                     _write(descriptor, block, offset)
                 offset += len(block)
+                ahead.wrote(descriptor, len(block))
             with _failures_as_unavailable():
                 os.fsync(descriptor)
         finally:
@@ -454,6 +460,25 @@ class LocalParts:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class _WriteAhead:
+    """Has the kernel write out a large file while it still grows, so that the fsync at its end is short.
+
+    Linux begins to write what it is told not to keep, and forgets nothing that is still on its way to the disk;
+    what fails is reported by the fsync all the same.
+    """
+
+    def __init__(self, start: int) -> None:
+        self._from = self._to = start
+
+    def wrote(self, descriptor: int, size_bytes: int) -> None:
+        """Note that the next ``size_bytes`` were written."""
+        self._to += size_bytes
+        if _HAS_ADVICE and self._to - self._from >= _WRITE_AHEAD_BYTES:
+            with suppress(OSError):  # advice that a file system does not take
+                os.posix_fadvise(descriptor, self._from, self._to - self._from, os.POSIX_FADV_DONTNEED)
+            self._from = self._to
 
 
 def _is_sealed(status: os.stat_result) -> bool:

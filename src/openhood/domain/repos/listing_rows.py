@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    bindparam,
     false,
     func,
     literal,
@@ -142,7 +143,7 @@ def position_of(listed: Listed, order: Order) -> Position:
 
 def get_listed(tx: Tx, repo: int) -> Listed | None:
     """Return everything a list or an info shows of one repository."""
-    row = tx.execute(_select(with_card=True).where(repos.c.id == repo)).first()
+    row = tx.execute(_BY_NUMBER, {"number": repo}).first()
     return None if row is None else _listed(row)
 
 
@@ -208,6 +209,10 @@ def _has_tag(tag: str) -> ColumnElement[bool]:
 def _select(*, with_card: bool) -> Select[Any]:
     extra = (repos.c.card, repos.c.config) if with_card else ()
     return select(*_COLUMNS, *extra)
+
+
+# Built once: building it for every info would cost as much as running it.
+_BY_NUMBER = _select(with_card=True).where(repos.c.id == bindparam("number"))
 
 
 def _listed(row: Any) -> Listed:  # Any: a row of many columns

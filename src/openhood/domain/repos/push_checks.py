@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -89,14 +88,12 @@ class Findings:
 
 def inspect(quarantine: Quarantine, arrivals: Sequence[Arrival]) -> Findings:
     """Look at everything that ``arrivals`` bring. Never in a unit. Raises GitTimedOut."""
-    with ThreadPoolExecutor(1, thread_name_prefix="push-history") as beside:
-        # Two git programs at once; the second one's outcome counts only where nothing is missing.
-        reading = beside.submit(_read_history, quarantine, arrivals)
-        try:
-            listing = _read_objects(quarantine, arrivals)
-        except NotConnected as error:
-            return Findings(0, (), {}, Fault("missing necessary objects", (error.message,)))
-        history = reading.result()
+    # One after the other: two threads that parse would take the interpreter from each other at every read.
+    try:
+        listing = _read_objects(quarantine, arrivals)
+    except NotConnected as error:
+        return Findings(0, (), {}, Fault("missing necessary objects", (error.message,)))
+    history = _read_history(quarantine, arrivals)
     faults = [
         _oversized_fault(listing.oversized, quarantine.regular_file_bytes),
         _pointer_fault(listing.pointers, quarantine),

@@ -147,6 +147,7 @@ def index_pack(
                 stdin=source,
                 timeout_s=timeout_s,
                 limit_bytes=_SMALL_BYTES,
+                config=["core.fsync=none"],  # a quarantine need not outlive a crash
             )
         except (GitTimedOut, GitOutputTooLarge):
             raise

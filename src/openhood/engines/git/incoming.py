@@ -32,7 +32,11 @@ from openhood.engines.git.store import ObjectDb
 _IDX_LAST_COUNT_AT = 8 + 4 * 255
 _IDX_OIDS_AT = 8 + 4 * 256
 _BLOB = 3
-_DELTAS = (6, 7)
+_DELTA_BY_OFFSET = 6
+_DELTAS = (_DELTA_BY_OFFSET, 7)
+# Two sizes of at most ten bytes each begin a delta; what deflates them may begin with tables of its own.
+_DELTA_HEAD_BYTES = 20
+_DEFLATED_HEAD_BYTES = 512
 _U32 = struct.Struct(">I")
 _U64 = struct.Struct(">Q")
 
@@ -79,8 +83,8 @@ def scan_blobs(
 ) -> Iterator[BlobInPack]:
     """Yield a pack's blobs whose size is in ``small``, with content, or over ``over_bytes``, without.
 
-    Reads the pack itself, four times as fast as asking for each object; only deltas are asked for, from
-    ``objects``. For the layout see `packs`.
+    Reads the pack itself, four times as fast as asking for each object; only deltas that make an object of
+    such a size are asked for, from ``objects``. For the layout see `packs`.
     """
     with contextlib.ExitStack() as stack:
         idx, data = (stack.enter_context(_mapped(path)) for path in (pack.idx_path, pack.pack_path))
@@ -102,7 +106,7 @@ def scan_blobs(
             if kind == _BLOB:
                 if size not in small and size <= over_bytes:
                     continue
-            elif kind not in _DELTAS:
+            elif kind not in _DELTAS or not _may_matter(_delta_size(data, at, kind), small, over_bytes):
                 continue
             start = _IDX_OIDS_AT + 20 * number
             oid = Oid(idx[start : start + 20].hex())
@@ -116,6 +120,38 @@ def scan_blobs(
                 yield BlobInPack(oid, size, content)
             else:
                 yield BlobInPack(oid, size, None)
+
+
+def _may_matter(size: int | None, small: range, over_bytes: int) -> bool:
+    return size is None or size in small or size > over_bytes
+
+
+def _delta_size(data: mmap.mmap, at: int, kind: int) -> int | None:
+    """Return the size of what a delta makes; None where its first bytes do not tell.
+
+    ``at`` is the position after the entry's head: of the base's id, or of its distance in 7 bits a byte.
+    """
+    if kind == _DELTA_BY_OFFSET:
+        while data[at] & 0x80:
+            at += 1
+        at += 1
+    else:
+        at += 20
+    head = zlib.decompressobj().decompress(data[at : at + _DEFLATED_HEAD_BYTES], _DELTA_HEAD_BYTES)
+    position = 0
+    size = None
+    for _ in range(2):  # the size of the base, then that of the result
+        size, shift = 0, 0
+        while True:
+            if position == len(head):
+                return None
+            byte = head[position]
+            position += 1
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                break
+    return size
 
 
 @contextlib.contextmanager
