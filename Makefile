@@ -43,7 +43,7 @@ scale: $(VENV)/.test ## Run on PostgreSQL and S3 with two hub processes, one of 
 	@$(BIN)/pytest tests/scale
 
 bench: $(VENV)/.test ## Measure against peers and physical limits in one run (takes minutes)
-	@scripts/system-packages nginx fcgiwrap wrk
+	@scripts/system-packages nginx fcgiwrap
 	@$(BIN)/python -m bench
 
 docs: $(VENV)/.test ## Write the generated reference pages and check the documents

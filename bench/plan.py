@@ -1,0 +1,44 @@
+"""How much is measured: the full sizes, or small ones to see that everything still runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes and counts of a run."""
+
+    rounds: int = 5
+    large_mib: int = 1024
+    clone_files: int = 10_000
+    push_files: int = 2_000
+    commit_files: tuple[int, ...] = (1, 100, 10_000)
+    tree_files: int = 100_000
+    load_s: int = 5
+
+    @property
+    def large(self) -> str:
+        """The size of the large file in words."""
+        return "1 GiB" if self.large_mib == 1024 else f"{self.large_mib} MiB"
+
+
+FULL = Plan()
+QUICK = Plan(
+    rounds=2,
+    large_mib=64,
+    clone_files=1_000,
+    push_files=200,
+    commit_files=(1, 100),
+    tree_files=10_000,
+    load_s=1,
+)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long ``work`` takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
