@@ -94,8 +94,9 @@ class BoundedConnection(HttpToolsProtocol):
         now_s = self.loop.time()
         if self._in_body:
             # Not while we are the slow ones: it waits for us to read, or for leave to send.
-            is_waited_for = not self.flow.read_paused and not self.cycle.waiting_for_100_continue
-            is_over = is_waited_for and now_s - self._heard_at_s > self.body_idle_s
+            if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+                self._heard_at_s = now_s  # its time begins once we are ready
+            is_over = now_s - self._heard_at_s > self.body_idle_s
         else:
             is_free = self.cycle is None or self.cycle.response_complete
             is_over = is_free and now_s - self._free_since_s > self.idle_s

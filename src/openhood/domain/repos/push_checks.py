@@ -24,7 +24,7 @@ from openhood.engines.git.commands import (
     log_new_changes,
 )
 from openhood.engines.git.incoming import new_objects, scan_blobs
-from openhood.engines.git.objects import display_name
+from openhood.engines.git.objects import decode_raw_tree, display_name, name_text
 from openhood.engines.git.store import ObjectDb
 from openhood.engines.git.wire import RefCommand
 from openhood.engines.lfs import MAX_POINTER_BYTES, Pointer, parse_pointer
@@ -284,15 +284,19 @@ def _check_case(
         if folder and (entry is None or not entry.is_dir):
             continue
         base = f"{folder}/" if folder else ""
+        raw = objects.raw_tree(entry.oid if entry else tree).raw
+        siblings = [name_text(name) for name, _mode, _oid in decode_raw_tree(raw)]
+        if len({name.lower() for name in siblings}) == len(siblings):
+            continue
         seen: dict[str, str] = {}
-        for sibling in objects.tree(entry.oid if entry else tree):
-            other = seen.setdefault(sibling.name.lower(), sibling.name)
-            if other == sibling.name or not {other, sibling.name} & fresh:
+        for sibling in siblings:
+            other = seen.setdefault(sibling.lower(), sibling)
+            if other == sibling or not {other, sibling} & fresh:
                 continue
             # Both were there before this push: an old sin, which must not stop other work.
-            if old_tree and all(objects.entry_at(old_tree, base + name) for name in (other, sibling.name)):
+            if old_tree and all(objects.entry_at(old_tree, base + name) for name in (other, sibling)):
                 continue
-            conflicts[base + sibling.name] = base + other
+            conflicts[base + sibling] = base + other
 
 
 # Sentences
