@@ -138,19 +138,18 @@ def _delta_size(data: mmap.mmap, at: int, kind: int) -> int | None:
     else:
         at += 20
     head = zlib.decompressobj().decompress(data[at : at + _DEFLATED_HEAD_BYTES], _DELTA_HEAD_BYTES)
-    position = 0
-    size = None
-    for _ in range(2):  # the size of the base, then that of the result
-        size, shift = 0, 0
-        while True:
-            if position == len(head):
-                return None
-            byte = head[position]
+    try:
+        position = 0
+        while head[position] & 0x80:  # the size of the base
             position += 1
-            size |= (byte & 0x7F) << shift
+        position += 1
+        size, shift = head[position] & 0x7F, 7
+        while head[position] & 0x80:
+            position += 1
+            size |= (head[position] & 0x7F) << shift
             shift += 7
-            if not byte & 0x80:
-                break
+    except IndexError:
+        return None
     return size
 
 
