@@ -71,6 +71,12 @@ def _scraps(site: Site) -> list[Path]:
     return [*own, *(site.data_dir / "objects" / ".tmp").iterdir()]
 
 
+def _parts(site: Site) -> set[str]:
+    """The uploads in parts that were begun."""
+    directory = site.data_dir / "objects" / ".parts"
+    return {path.name for path in directory.iterdir()} if directory.exists() else set()
+
+
 def _wait_until_clean(site: Site) -> None:
     deadline = time.monotonic() + 15
     while _scraps(site):
@@ -164,7 +170,8 @@ def test_the_real_client_killed_while_it_uploads(site: Site, tmp_path: Path) -> 
     repo = _create(site, "hub-killed")
     folder = tmp_path / "folder"
     (folder / "sub").mkdir(parents=True)
-    files = {"a.bin": 9 * MIB, "sub/b.safetensors": 12 * MIB, "c.txt": 100, "d.bin": 2 * MIB}
+    # One so large that no machine has sent it by the time the client is killed.
+    files = {"a.bin": 9 * MIB, "sub/b.safetensors": 200 * MIB, "c.txt": 100, "d.bin": 2 * MIB}
     for name, size in files.items():
         (folder / name).write_bytes(rng.randbytes(size))
     home = tmp_path / "home"
@@ -182,13 +189,15 @@ def test_the_real_client_killed_while_it_uploads(site: Site, tmp_path: Path) -> 
     before = _tips(site, repo)["refs/heads/main"]
     killed = 0
     for _ in range(4):
-        # In the middle of what it sends: the hub holds something of it.
-        killed += _kill_after(command, rng.uniform(0, 0.1), env=client.env, once=lambda: _scraps(site))
+        # In the middle of what it sends: the hub holds some parts of it, which stay for a retry.
+        known = _parts(site)
+        killed += _kill_after(
+            command, rng.uniform(0, 0.05), env=client.env, once=lambda known=known: _parts(site) - known
+        )
         _wait_until_clean(site)
-        if _tips(site, repo)["refs/heads/main"] != before:
-            break  # fast enough to finish: the whole commit is there, as below
+        assert _tips(site, repo)["refs/heads/main"] == before
 
-    assert killed
+    assert killed == 4
     client.call(_upload, endpoint=site.url, repo=repo, folder=str(folder))
     for name in files:
         assert site.read(repo, name) == (folder / name).read_bytes()
