@@ -65,6 +65,14 @@ class HashMismatch(BadRequest):
     """Bytes do not have the hash or size that was announced."""
 
 
+class BadXorb(BadRequest):
+    """The bytes of a xorb break its format, its limits, or do not have the hash they were sent under."""
+
+
+class BadShard(BadRequest):
+    """A shard is malformed, or what it says of files and xorbs is not true."""
+
+
 class OauthRefused(HubError):
     """An OAuth request is refused; ``error`` is the protocol's own word for why (RFC 6749, RFC 8628)."""
 

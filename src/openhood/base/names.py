@@ -19,6 +19,12 @@ Oid = NewType("Oid", str)
 Sha256 = NewType("Sha256", str)
 """The SHA-256 of a file's bytes: 64 lower-case hex characters."""
 
+XetHash = NewType("XetHash", str)
+"""A Xet hash (of a chunk, a xorb or a file) as clients write it: 64 lower-case hex characters.
+
+The 32 bytes in this text are grouped by eight and reversed within each group; `engines.xet.hashing` converts.
+"""
+
 Revision = NewType("Revision", str)
 """What a person types to name a commit: branch, tag, full or short oid, ``refs/pr/N``, ``HEAD``."""
 
@@ -50,7 +56,7 @@ _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 # First segments of the hub's own URLs, and words the Hub keeps to itself.
 RESERVED_ACCOUNT_NAMES = frozenset(
     """
-    api admin avatars buckets blog chat collections datasets device docs health help join jobs kernels login logout
+    api admin avatars buckets blog cas chat collections datasets device docs health help join jobs kernels login logout
     me metrics models new notifications oauth objects organizations papers posts ready search settings setup
     sign-up signup spaces static storage system tasks uploads users v1 v2 welcome well-known
     """.split()  # noqa: SIM905  (forty quoted words read worse)
@@ -154,6 +160,13 @@ def parse_sha256(text: str) -> Sha256:
     if not _HEX64.fullmatch(text):
         raise InvalidName(f"Not a SHA-256 in lower-case hex: {text[:80]!r}.")
     return Sha256(text)
+
+
+def parse_xet_hash(text: str) -> XetHash:
+    """Parse 64 lower-case hex characters. Raises InvalidName."""
+    if not _HEX64.fullmatch(text):
+        raise InvalidName(f"Not a Xet hash in lower-case hex: {text[:80]!r}.")
+    return XetHash(text)
 
 
 def parse_path(text: str) -> PathInRepo:

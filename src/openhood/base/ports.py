@@ -21,6 +21,18 @@ class StoredObject:
     modified_at_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class PresignedPut:
+    """A write of one object that somebody without credentials may do: exactly this request, nothing else.
+
+    ``headers`` must be sent as they are, beside ``Content-Length``.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+
+
 class ObjectWriter(Protocol):
     """A streaming write of one object: invisible until `commit`, gone after `abort`.
 
@@ -107,6 +119,15 @@ class ObjectStore(Protocol):
         ``headers`` may name ``content-type``, ``content-disposition`` and ``cache-control``: the
         answer to the URL carries them.
         """
+
+    def presign_range(self, key: str, start: int, length: int, *, expires_s: int) -> str | None:
+        """Return a URL on another origin that serves ``length`` bytes from ``start``, or None.
+
+        The URL is good for a GET whose ``Range`` header is exactly ``bytes=start-end`` (end inclusive).
+        """
+
+    def presign_put(self, key: str, *, size_bytes: int, expires_s: int) -> PresignedPut | None:
+        """Return the permission to write ``size_bytes`` to ``key``, once if the store can say so, or None."""
 
     def check(self) -> None:
         """Raise Unavailable unless the store can be read and written now."""

@@ -77,6 +77,48 @@ class GitLimits(_Part):
     )
 
 
+class Xet(_Part):
+    """Chunk-level storage and transfer."""
+
+    dedup: Literal["visible", "hub", "off"] = Field(
+        "visible",
+        description="What an uploader may learn is here already: 'visible' chunks of public repositories and of "
+        "the own namespace, all of the 'hub', or nothing ('off').",
+    )
+    convert: bool = Field(
+        True, description="Turn files that came by LFS into chunks in the background, so that they are shared too."
+    )
+    whole_copy_grace_s: float = Field(
+        86400.0,
+        ge=0,
+        description="How long the whole copy of a file stays after it was turned into chunks, in seconds.",
+    )
+    direct_uploads: bool = Field(
+        False, description="Let clients send chunks to the object store itself, where it has signed URLs."
+    )
+    token_lifetime_s: int = Field(
+        3600, ge=60, le=86400, description="How long a client may transfer with one token, in seconds."
+    )
+    lease_s: float = Field(
+        23 * 86400.0,
+        ge=0,
+        description="How long chunks stay that no file needs, in seconds: clients remember theirs for 21 days and "
+        "fail without them.",
+    )
+    condemned_grace_s: float = Field(
+        3 * 86400.0,
+        ge=0,
+        description="How long chunks stay after they were condemned, in seconds: answers that name them are used "
+        "for up to 2 days.",
+    )
+    verify_every_s: float = Field(
+        30 * 86400.0, ge=0, description="How often every stored chunk is read and verified, in seconds; 0: never."
+    )
+    decoded_cache_bytes: int = Field(
+        10 * GB, ge=0, description="Disk for joined copies of files that are read often by plain HTTP, in bytes."
+    )
+
+
 class Log(_Part):
     """How the hub writes its log."""
 
@@ -134,6 +176,7 @@ class Settings(_Part):
     limits: Limits = Limits()
     rate: RateLimits = RateLimits()
     git: GitLimits = GitLimits()
+    xet: Xet = Xet()
     log: Log = Log()
 
     @field_validator("public_url")

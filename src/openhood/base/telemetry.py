@@ -30,6 +30,15 @@ LATENCY = Histogram(
 IN_FLIGHT = Gauge("openhood_http_in_flight", "Requests being answered now.", registry=REGISTRY)
 SENT_BYTES = Counter("openhood_http_sent_bytes_total", "Bytes of answers' bodies.", registry=REGISTRY)
 JOBS = Counter("openhood_jobs_total", "Background jobs ended.", ("kind", "outcome"), registry=REGISTRY)
+SCRUBBED_XORBS = Counter(
+    "openhood_scrubbed_xorbs_total",
+    "Stored xorbs verified again: good, damaged (alert on it), healed.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+SCRUBBED_BYTES = Counter(
+    "openhood_scrubbed_bytes_total", "Bytes of stored xorbs verified again.", registry=REGISTRY
+)
 
 
 def configure_logging(log: Log) -> None:

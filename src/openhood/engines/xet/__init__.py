@@ -1,0 +1,1 @@
+"""The Xet formats: hashes, chunks, xorbs, shards and terms. No storage, no product."""
