@@ -22,12 +22,15 @@ from openhood.http import asgi
 from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
 from openhood.infra.db.migrate import upgrade
+from openhood.infra.decoded import DecodedCache
 from openhood.infra.guarded_store import GuardedStore
 from openhood.infra.jobs.ticker import Tick, Ticker
 from openhood.infra.jobs.worker import Worker
 from openhood.infra.packcache import PackCache
 
 FACT_CACHE_BYTES = 48 * 1024 * 1024
+XORB_INDEX_CACHE_BYTES = 64 * 1024 * 1024
+"""About 1,500 xorbs, or 100 GB of files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ def open_services(settings: Settings, *, clock: Clock | None = None, migrate: bo
         packs=PackCache(settings.cache_dir / "git", store),
         object_dbs=ObjectDbs(),
         facts=FactCache(FACT_CACHE_BYTES),
+        xorb_indexes=FactCache(XORB_INDEX_CACHE_BYTES),
+        decoded=DecodedCache(settings.cache_dir / "decoded", settings.xet.decoded_cache_bytes),
     )
 
 

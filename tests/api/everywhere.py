@@ -38,6 +38,10 @@ _PARAMETERS = {
     "o": "acme",
     "secret": "x",
     "picture": "alice",
+    "epoch": "0123456789ab",
+    "prefix": "default",
+    "hash": "ab" * 32,
+    "grant": "0" * 32,
 }
 
 _JSON_BODIES: Mapping[str, tuple[object, ...]] = {
@@ -51,10 +55,12 @@ _JSON_BODIES: Mapping[str, tuple[object, ...]] = {
     "super-squash/{rev:path}": ({"message": "one"},),
     "paths-info/{rev:path}": ({"paths": ["a.txt", "large.bin"], "expand": True},),
     "preupload/{rev:path}": ({"files": [{"path": "n.txt", "size": 3, "sample": "YWJj"}]},),
+    "/discussions": ({"title": "One more", "pullRequest": True}, {"title": "A talk", "pullRequest": False}),
     "settings": ({"private": False}, {"gated": "auto"}, {"gated": False}),
     "duplicate": ({"repository": "{viewer}/copy"},),
     "objects/batch": (
         {"operation": "upload", "transfers": ["basic", "multipart"], "objects": [_WISH, _NEW]},
+        {"operation": "upload", "transfers": ["basic", "xet"], "objects": [_WISH, _NEW]},
         {"operation": "download", "transfers": ["basic"], "objects": [_WISH]},
     ),
     "verify": (_WISH,),
@@ -168,6 +174,8 @@ def _with_bodies(route: Route, method: str, url: str, facts: Mapping[str, str]) 
 def _queries(template: str) -> tuple[str, ...]:
     if template.endswith("info/refs"):
         return ("?service=git-upload-pack", "?service=git-receive-pack", "")
+    if template.endswith("/xet-write-token/{rev:path}"):
+        return ("", "?create_pr=1")
     if template.endswith(("{ns}/{name}", "/tree/{rev}")):
         return ("", "?expand[]=sha", "?expand=true", "?blobs=true")
     return ("",)

@@ -400,6 +400,16 @@ def test_fsck_sweeps_leftovers(hub: Terminal) -> None:
     assert not left.exists()
 
 
+def test_storage_is_reported_and_given_back(hub: Terminal) -> None:
+    assert [each["id"] for each in hub.read("storage", "report")["repositories"]] == ["acme/m"]
+    assert hub.read("storage", "report", "acme/m", "--files")["contents"] == []
+    assert "It has no large files." in hub.done("storage", "report", "acme/m", "--files")
+    nothing = {"count": 0, "bytes": 0}
+    assert hub.read("gc")["done"] == {"forgotten": nothing, "condemned": nothing, "deleted": nothing}
+    assert "leave --dry-run and --all out" in hub.refused("gc", "--purge-now", "--dry-run")
+    assert "--yes" in hub.refused("gc", "--purge-now")
+
+
 def test_the_database_is_upgraded_and_checked(terminal: Terminal) -> None:
     first = terminal.read("db", "upgrade")
     assert (first["before"], first["changed"]) == (None, True)
@@ -427,6 +437,9 @@ def test_the_database_is_upgraded_and_checked(terminal: Terminal) -> None:
         ("token", "list", "alice"),
         ("repo", "list"),
         ("fsck",),
+        ("gc", "--dry-run"),
+        ("gc", "--purge-now", "--yes"),
+        ("storage", "report"),
         ("db", "current"),
     ],
 )

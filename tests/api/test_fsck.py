@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import os
+import random
+import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, update
 
 from api.desk import Desk, file, lfs_file
+from api.xet_content import name_of, split, store_file, store_simple, store_xorb
 from openhood.base.errors import NotFound
 from openhood.base.names import RepoId, RepoType
 from openhood.domain.fsck import Finding, check_all, check_one, leftovers, sweep
+from openhood.domain.storage.types import LfsObject
+from openhood.domain.xet import rows as xet_rows
+from openhood.domain.xet.types import Grant, Xorb
+from openhood.engines.xet.hashing import to_text
+from openhood.engines.xet.terms import Term, pack_terms, unpack_terms
 from openhood.infra import keys
-from openhood.infra.db.tables import lfs_objects, packs, refs, repo_lfs, repos
+from openhood.infra.db.tables import (
+    lfs_objects,
+    packs,
+    refs,
+    repo_lfs,
+    repos,
+    xet_file_xorbs,
+    xet_files,
+    xorbs,
+)
 from openhood.testing.hub import HubUnderTest
 
 LARGE = b"large file " * 1000
@@ -225,7 +243,7 @@ def test_one_repository_is_checked_alone(desk: Desk) -> None:
 def test_it_says_what_it_looks_at(desk: Desk) -> None:
     said: list[str] = []
     list(check_all(desk.hub.sv, deep=False, step=said.append))
-    assert said == ["model alice/m", "large files", "the object store"]
+    assert said == ["model alice/m", "xorbs", "large files", "the object store"]
 
 
 def test_histories_that_other_hubs_let_in_are_no_damage(desk: Desk, tmp_path: Path) -> None:
@@ -246,3 +264,214 @@ def test_histories_that_other_hubs_let_in_are_no_damage(desk: Desk, tmp_path: Pa
     commit = git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", input=raw)
     git("update-ref", "refs/heads/main", commit)
     assert fsck(tmp_path) == []
+
+
+# --- large files kept as chunks ---------------------------------------------------------------
+
+
+class Chunked:
+    """A repository with one large file of three xorbs."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.sv = desk.hub.sv
+        self.data = random.Random(7).randbytes(1_500_000)
+        self.made: LfsObject = store_simple(self.sv, desk.repo.id, self.data, per_xorb=10)
+        desk.done(lfs_file("chunks.bin", self.made.sha256))
+        assert len(self.xorbs) == 3
+        assert found(desk, deep=True) == []
+
+    @property
+    def xorbs(self) -> list[Xorb]:
+        with self.sv.db.read() as tx:
+            file = xet_rows.get_file(tx, name_of(self.made))
+            assert file is not None
+            names = list(dict.fromkeys(to_text(term.xorb) for term in unpack_terms(file.terms)))
+            by_name = xet_rows.find_xorbs(tx, names)
+        return [by_name[name] for name in names if name in by_name]
+
+    def path(self, number: int) -> Path:
+        return stored(self.desk, self.xorbs[number].key)
+
+    def set_terms(self, terms: list[Term]) -> None:
+        with self.sv.db.write() as tx:
+            tx.execute(update(xet_files).values(terms=pack_terms(terms)))
+
+    @property
+    def terms(self) -> list[Term]:
+        with self.sv.db.read() as tx:
+            file = xet_rows.get_file(tx, name_of(self.made))
+        assert file is not None
+        return list(unpack_terms(file.terms))
+
+
+@pytest.fixture
+def chunked(desk: Desk) -> Chunked:
+    return Chunked(desk)
+
+
+def test_a_missing_xorb(chunked: Chunked) -> None:
+    xorb = chunked.xorbs[1]
+    chunked.path(1).unlink()
+    for deep in (False, True):
+        finding = only(found(chunked.desk, deep=deep))
+        assert finding.subject == f"xorb {xorb.hash}"
+        assert "missing from the object store; this damages chunks.bin of model alice/m" in finding.problem
+        assert xorb.key in finding.remedy
+
+
+def test_a_xorb_of_another_size(chunked: Chunked) -> None:
+    overwrite(chunked.path(0), chunked.path(0).read_bytes()[:-1])
+    size = chunked.xorbs[0].size_bytes
+    assert f"it has {size - 1} bytes, not {size}" in only(found(chunked.desk)).problem
+
+
+def test_a_xorb_that_rotted_is_found_by_reading_it(chunked: Chunked) -> None:
+    flip(chunked.path(2), 3000)
+    assert found(chunked.desk) == []
+    assert "rotted" in only(found(chunked.desk, deep=True)).problem
+
+
+def test_a_xorb_that_is_known_to_be_damaged(chunked: Chunked) -> None:
+    number = chunked.xorbs[0].id
+    with chunked.sv.db.write() as tx:
+        tx.execute(update(xorbs).where(xorbs.c.id == number).values(state="damaged", state_since=_NOW))
+    assert "it was found damaged on 2024-05-06" in only(found(chunked.desk)).problem
+
+
+_NOW = datetime(2024, 5, 6, tzinfo=UTC)
+
+
+def test_damage_that_hits_no_file_is_a_note(desk: Desk) -> None:
+    _id, index = store_xorb(desk.hub.sv, split(b"nobody needs this" * 9000))
+    with desk.hub.sv.db.read() as tx:
+        xorb = xet_rows.get_xorb(tx, to_text(index.digest))
+    assert xorb is not None
+    desk.hub.sv.objects.delete(xorb.key)
+    (finding,) = found(desk)
+    assert (finding.level, finding.subject) == ("note", f"xorb {xorb.hash}")
+    assert "no file needs it" in finding.problem
+
+
+def test_terms_that_do_not_fit_their_xorb(chunked: Chunked) -> None:
+    first, *rest = chunked.terms
+    chunked.set_terms([Term(first.xorb, first.raw_bytes, 0, first.end + 1), *rest])
+    assert "chunks that their xorbs do not have" in only(found(chunked.desk)).problem
+
+
+def test_terms_of_another_length(chunked: Chunked) -> None:
+    chunked.set_terms(chunked.terms[:-1])
+    problems = [each.problem for each in found(chunked.desk)]
+    assert len(problems) == 2
+    assert "add up to" in problems[0]
+    assert "noted as needed that it does not name" in problems[1]
+
+
+def test_terms_in_another_order_are_found_by_reading(chunked: Chunked) -> None:
+    chunked.set_terms(chunked.terms[::-1])
+    assert found(chunked.desk) == []
+    assert "another SHA-256" in only(found(chunked.desk, deep=True)).problem
+
+
+def test_a_term_whose_length_is_not_that_of_its_chunks(chunked: Chunked) -> None:
+    first, second, *rest = chunked.terms
+    chunked.set_terms(
+        [
+            Term(first.xorb, first.raw_bytes + 1, first.first, first.end),
+            Term(second.xorb, second.raw_bytes - 1, second.first, second.end),
+            *rest,
+        ]
+    )
+    assert found(chunked.desk) == []
+    assert "cannot be read" in only(found(chunked.desk, deep=True)).problem
+
+
+def test_terms_that_are_no_terms(chunked: Chunked) -> None:
+    with chunked.sv.db.write() as tx:
+        tx.execute(update(xet_files).values(terms=b"x" * 45))
+    assert "its terms are damaged" in only(found(chunked.desk)).problem
+
+
+def test_a_xorb_that_is_not_noted_as_needed(chunked: Chunked) -> None:
+    number = chunked.xorbs[0].id
+    with chunked.sv.db.write() as tx:
+        tx.execute(delete(xet_file_xorbs).where(xet_file_xorbs.c.xorb_id == number))
+    assert "1 of its xorbs are not noted as needed" in only(found(chunked.desk)).problem
+
+
+def test_a_xorb_without_a_row(chunked: Chunked) -> None:
+    gone = chunked.xorbs[0]
+    with chunked.sv.db.write() as tx:
+        tx.execute(delete(xet_file_xorbs).where(xet_file_xorbs.c.xorb_id == gone.id))
+        tx.execute(delete(xorbs).where(xorbs.c.id == gone.id))
+    assert gone.hash in only(found(chunked.desk)).problem
+
+
+def test_a_file_of_another_length_than_its_object(chunked: Chunked) -> None:
+    with chunked.sv.db.write() as tx:
+        tx.execute(
+            update(lfs_objects).where(lfs_objects.c.sha256 == chunked.made.sha256).values(size_bytes=7)
+        )
+    assert "its row says 1500000 bytes, not 7" in only(found(chunked.desk)).problem
+
+
+def test_a_xet_file_without_a_row(chunked: Chunked) -> None:
+    with chunked.sv.db.write() as tx:
+        tx.execute(delete(xet_files))
+    assert "which has no row" in only(found(chunked.desk)).problem
+
+
+def test_an_object_without_any_bytes(chunked: Chunked) -> None:
+    with chunked.sv.db.write() as tx:
+        tx.execute(delete(xet_files))
+    raw = sqlite3.connect(chunked.desk.hub.data_dir / "openhood.db")
+    with raw:
+        raw.execute("PRAGMA ignore_check_constraints = 1")
+        raw.execute("UPDATE lfs_objects SET xet_hash = NULL WHERE sha256 = ?", (chunked.made.sha256,))
+    raw.close()
+    assert "names no bytes at all" in only(found(chunked.desk)).problem
+
+
+def test_an_object_kept_whole_and_as_chunks_needs_both(chunked: Chunked) -> None:
+    with chunked.sv.db.write() as tx:
+        tx.execute(
+            update(lfs_objects)
+            .where(lfs_objects.c.sha256 == chunked.made.sha256)
+            .values(key=keys.lfs_object(chunked.made.sha256, "whole"))
+        )
+    assert "missing from the object store" in only(found(chunked.desk)).problem
+    chunked.sv.objects.put(keys.lfs_object(chunked.made.sha256, "whole"), chunked.data)
+    assert found(chunked.desk, deep=True) == []
+
+
+def test_chunks_of_other_repositories_are_not_looked_at(chunked: Chunked) -> None:
+    other = Desk(chunked.desk.hub, user="bob")
+    chunks = split(random.Random(8).randbytes(300_000))
+    _id, index = store_xorb(chunked.sv, chunks)
+    store_file(chunked.sv, other.repo.id, b"".join(chunks), [(index, 0, index.chunk_count)])
+    chunked.path(0).unlink()
+
+    def check(desk: Desk) -> list[Finding]:
+        return list(
+            check_one(
+                chunked.sv, repo_type=desk.type, repo_id=desk.repo_id, deep=True, step=lambda what: None
+            )
+        )
+
+    assert check(other) == []
+    assert "missing" in only(check(chunked.desk)).problem
+
+
+def test_xorbs_and_granted_writes_are_no_leftovers(chunked: Chunked) -> None:
+    sv, repo, xorb = chunked.sv, chunked.desk.repo.id, chunked.xorbs[0].hash
+    left = keys.xorb(xorb, "crashed"), keys.staging("c" * 32)
+    granted = keys.staging("d" * 32)
+    for key in (*left, granted):
+        sv.objects.put(key, b"left over")
+    with sv.db.write() as tx:
+        xet_rows.insert_grant(tx, Grant("d" * 32, repo, xorb, 9, sv.clock.now()))
+    for each in sv.objects.list(""):
+        os.utime(stored(chunked.desk, each.key), (1, 1))
+    assert {each.key for each in leftovers(sv, older_than_s=3600)} == set(left)
+    assert set(sweep(sv, older_than_s=3600)) == set(left)
+    assert found(chunked.desk, deep=True) == []

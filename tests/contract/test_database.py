@@ -289,6 +289,22 @@ def test_a_job_whose_worker_died_is_due_again(db: Database) -> None:
     assert again.attempts == 2
 
 
+def test_a_job_that_still_runs_keeps_its_lease(db: Database) -> None:
+    enqueue(db, "a", "b")
+    job = claim(db)
+    failed = claim(db)
+    assert job is not None
+    assert failed is not None
+    with db.write() as tx:
+        queue.retry_later(tx, failed, now=NOW, error="why")
+        queue.renew(tx, [job, failed], now=NOW + timedelta(seconds=50), lease_s=60)
+    again = claim(db, after_s=61)
+    assert again is not None
+    assert again.id == failed.id
+    assert claim(db, after_s=109) is None
+    assert claim(db, after_s=111) is not None
+
+
 def test_a_waiting_job_takes_in_its_like_and_a_running_one_does_not(db: Database) -> None:
     enqueue(db, "a", "b", dedup_key="only one")
     first = claim(db)

@@ -66,6 +66,7 @@ def _as_the_database_sees_it(db: Database) -> set[str]:
 def _in_any_order(statement: str) -> str:
     """A table's clauses may come in another order, and SQLite keeps the spelling of a default."""
     same = statement.replace("DEFAULT false", "DEFAULT 0").replace("DEFAULT true", "DEFAULT 1")
+    same = re.sub(r'"(\w+)"', r"\1", same)  # and quotes the name of a table that was copied
     same = re.sub(r"DEFAULT \(?('[^']*'|\d)\)?", r"DEFAULT \1", same)
     return ", ".join(sorted(" ".join(each.split()).strip(" ,") for each in same.splitlines()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -50,6 +50,8 @@ class TestS3ObjectsUnderAPrefix(ObjectStoreContract):
     test_get_range = None
     test_keys = None
     test_a_presigned_url_expires = None
+    test_a_presigned_range_expires = None
+    test_a_presigned_put_expires = None
 
 
 def test_two_prefixes_do_not_see_each_other(swift: S3Service) -> None:
@@ -150,6 +152,36 @@ def test_presigned_urls_with_the_bucket_in_the_host() -> None:
 def test_presigning_can_be_switched_off() -> None:
     store = open_store(f"s3://bucket?{_KEYS}&presign=0")
     assert store.presign_get("a", expires_s=60, headers={}) is None
+    assert store.presign_range("a", 0, 1, expires_s=60) is None
+    assert store.presign_put("a", size_bytes=1, expires_s=60) is None
+
+
+def test_a_presigned_range_is_not_empty() -> None:
+    store = open_store(f"s3://bucket?{_KEYS}")
+    for start, length in ((-1, 5), (0, 0)):
+        with pytest.raises(ValueError, match="range"):
+            store.presign_range("a", start, length, expires_s=60)
+
+
+def test_what_is_signed_into_a_presigned_write(s3_url: str) -> None:
+    granted = open_store(s3_url).presign_put("a", size_bytes=7, expires_s=60)
+    assert granted is not None
+    signed = parse_qs(urlsplit(granted.url).query)["X-Amz-SignedHeaders"][0].split(";")
+    assert signed == ["content-length", "host", "if-none-match"]
+    assert (granted.method, dict(granted.headers)) == ("PUT", {"If-None-Match": "*"})
+
+
+def test_finding_out_what_a_service_can_leaves_nothing_behind(swift: S3Service) -> None:
+    url = swift.make_bucket()
+    open_store(url).presign_put("a", size_bytes=7, expires_s=60)
+    bucket = open_store(url)
+    assert "Contents" not in bucket._client.list_objects_v2(Bucket=bucket._bucket)
+
+
+def test_a_service_that_is_down_grants_no_write() -> None:
+    store = open_store(f"s3://bucket?{_KEYS}&endpoint=http://127.0.0.1:{find_free_port()}")
+    with pytest.raises(Unavailable):
+        store.presign_put("a", size_bytes=7, expires_s=60)
 
 
 def test_a_header_that_cannot_be_bound_is_refused() -> None:

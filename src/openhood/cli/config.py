@@ -60,7 +60,6 @@ def client_variables(address: str) -> list[tuple[str, str, str]]:
     return [
         ("HF_ENDPOINT", address, "huggingface_hub, hf, transformers, datasets, diffusers"),
         ("HF_HOME", "~/.cache/openhood", "its own cache and token, apart from huggingface.co's"),
-        ("HF_HUB_DISABLE_XET", "1", "upload by LFS: this hub does not speak Xet yet"),
         ("HF_HUB_DISABLE_UPDATE_CHECK", "1", "no call to the outside"),
         (
             "DISABLE_SAFETENSORS_CONVERSION",

@@ -25,7 +25,9 @@ def fsck(
         str | None, typer.Argument(help="Check this repository (namespace/name) only; unset: everything.")
     ] = None,
     repo_type: Annotated[str, typer.Option("--type", help="model, dataset or space.")] = "model",
-    deep: Annotated[bool, typer.Option("--deep", help="Read and hash every large file too.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read and hash every xorb and large file too.")
+    ] = False,
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Remove leftovers of crashes that nothing names, once a day old.")
     ] = False,
@@ -33,7 +35,7 @@ def fsck(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every ref, pack, git object and large file; exit code 1 where something is damaged.
+    """Check every ref, pack, git object, large file and xorb; exit code 1 where something is damaged.
 
     Works beside a running hub.
     """
@@ -50,7 +52,7 @@ def fsck(
             else _one(sv, repo_id, repo_type, deep=deep, step=step)
         )
         for finding in found:
-            if not (sweep and finding.level == "note"):
+            if not (sweep and finding.is_leftover):
                 findings.append(finding)
                 if not as_json:
                     _write(finding)

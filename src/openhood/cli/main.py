@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from openhood import __version__
-from openhood.cli import config, db, doctor, fsck, orgs, provision, repos, serve, tokens, users
+from openhood.cli import config, db, doctor, fsck, gc, orgs, provision, repos, serve, storage, tokens, users
 
 app = typer.Typer(
     name="openhood",
@@ -22,6 +22,8 @@ app.add_typer(users.app, name="user")
 app.add_typer(orgs.app, name="org")
 app.add_typer(tokens.app, name="token")
 app.add_typer(repos.app, name="repo")
+app.add_typer(storage.app, name="storage")
+app.command("gc")(gc.gc)
 app.add_typer(config.app, name="config")
 app.command("env")(config.env)
 app.command("doctor")(doctor.doctor)

@@ -105,7 +105,8 @@ def write_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
 
 def _print(table: Table) -> None:
     # Nobody reads a pipe's 80 columns: there, an id broken over lines would only be in the way.
-    out.print(table, width=None if out.is_terminal else _WIDE)
+    console = out if out.is_terminal else Console(highlight=False, soft_wrap=True, width=_WIDE)
+    console.print(table)
 
 
 _WIDE = 1000

@@ -10,24 +10,38 @@ from collections.abc import Callable, Mapping
 from openhood.domain.repos import folding, indexing
 from openhood.domain.services import Services
 from openhood.domain.storage import gc
+from openhood.domain.xet import conversion, grants, scrub
+from openhood.domain.xet import gc as xet_gc
 from openhood.infra.jobs import queue
 
 JobAction = Callable[[Services, Mapping[str, object]], None]
 
 HANDLERS: Mapping[str, JobAction] = {
+    "condemn_xorbs": xet_gc.condemn_xorbs,
+    "convert_object": conversion.convert_object,
+    "convert_objects": conversion.convert_objects,
+    "delete_condemned_xorbs": xet_gc.delete_condemned_xorbs,
     "delete_doomed": gc.delete_doomed,
     "drop_retired_packs": folding.drop_retired_packs,
+    "drop_whole_copy": conversion.drop_whole_copy,
     "fold_packs": folding.fold_packs,
     "forget_lfs": gc.forget_lfs,
     "index_last_commits": indexing.index_last_commits,
     "refresh_storage": gc.refresh_storage,
+    "scrub_xorbs": scrub.scrub_xorbs,
+    "sweep_grants": grants.sweep_grants,
     "sweep_store": gc.sweep_store,
     "sweep_uploads": gc.sweep_uploads,
 }
 
 SCHEDULE: Mapping[str, float] = {
+    "condemn_xorbs": 6 * 3600.0,
+    "convert_objects": 6 * 3600.0,
+    "delete_condemned_xorbs": 6 * 3600.0,
     "delete_doomed": 3600.0,
     "forget_lfs": 6 * 3600.0,
+    "scrub_xorbs": 24 * 3600.0,
+    "sweep_grants": 3600.0,
     "sweep_store": 24 * 3600.0,
     "sweep_uploads": 3600.0,
 }

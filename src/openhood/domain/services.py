@@ -14,6 +14,7 @@ from openhood.engines.git.handles import ObjectDbs
 from openhood.infra.attempts import Attempts
 from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
+from openhood.infra.decoded import DecodedCache
 from openhood.infra.packcache import PackCache
 from openhood.infra.tallies import Tallies
 from openhood.infra.uses import RecentUses
@@ -24,7 +25,8 @@ class Services:
     """The parts an action may use.
 
     ``packs`` and ``object_dbs`` are used through ``repos.gitdb``, ``facts`` holds only what can
-    never go stale. ``attempts`` counts wrong secrets, ``token_uses`` remembers which tokens were used until
+    never go stale, ``xorb_indexes`` the footers of xorbs by key,
+    ``decoded`` files joined from chunks. ``attempts`` counts wrong secrets, ``token_uses`` remembers which tokens were used until
     that is written down, ``downloads`` counts them likewise; all three are this process's own.
     """
 
@@ -35,6 +37,8 @@ class Services:
     packs: PackCache
     object_dbs: ObjectDbs
     facts: FactCache
+    xorb_indexes: FactCache
+    decoded: DecodedCache
     attempts: Attempts = field(default_factory=Attempts)
     token_uses: RecentUses = field(default_factory=RecentUses)
     downloads: Tallies = field(default_factory=Tallies)

@@ -6,7 +6,8 @@ Compressed bodies are inflated under the same bounds as plain ones, so a small b
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from openhood.base.errors import BadRequest, HubError, PayloadTooLarge
+from openhood.http import longbody
 from openhood.http.context import Call
 
 M = TypeVar("M", bound=BaseModel)
@@ -27,16 +29,55 @@ class UnsupportedEncoding(HubError):
 
 async def chunks(call: Call, *, limit_bytes: int) -> AsyncIterator[bytes]:
     """Yield the inflated body. Raises PayloadTooLarge once it exceeds ``limit_bytes``."""
-    announced = call.request.headers.get("content-length")
-    encoding = call.request.headers.get("content-encoding", "identity").lower()
-    if announced and announced.isdigit() and int(announced) > limit_bytes:
-        raise PayloadTooLarge(_too_large(limit_bytes))
+    _check_announced(call, limit_bytes)
     total = 0
-    async for chunk in _inflated(call.request.stream(), encoding):
+    async for chunk in _inflated(call.request.stream(), _encoding(call)):
         total += len(chunk)
         if total > limit_bytes:
             raise PayloadTooLarge(_too_large(limit_bytes))
         yield chunk
+
+
+async def batches(
+    call: Call, *, limit_bytes: int, batch_bytes: Callable[[], int]
+) -> AsyncIterator[memoryview]:
+    """Yield the inflated body in batches of ``batch_bytes()``, each good until the next but one is asked for.
+
+    So a thread may work on one while the next arrives. Nothing is received while none is asked for. *Raises*
+    PayloadTooLarge once the body exceeds ``limit_bytes``.
+    """
+    body = longbody.find(call.request.scope)
+    if body is None or _encoding(call) not in ("", "identity"):
+        async for batch in _joined(chunks(call, limit_bytes=limit_bytes), batch_bytes):
+            yield batch
+        return
+    _check_announced(call, limit_bytes)
+    memory: deque[memoryview] = deque()
+    while True:
+        size_bytes = batch_bytes()
+        oldest = memory.popleft() if len(memory) == 2 else None
+        here = (
+            oldest if oldest is not None and len(oldest) >= size_bytes else memoryview(bytearray(size_bytes))
+        )
+        memory.append(here)
+        count = await body.read_into(here[:size_bytes])
+        if count:
+            yield here[:count]
+        if count < size_bytes:
+            return
+
+
+async def _joined(pieces: AsyncIterator[bytes], batch_bytes: Callable[[], int]) -> AsyncIterator[memoryview]:
+    joined: list[bytes] = []
+    size_bytes = 0
+    async for piece in pieces:
+        joined.append(piece)
+        size_bytes += len(piece)
+        if size_bytes >= batch_bytes():
+            yield memoryview(b"".join(joined))
+            joined, size_bytes = [], 0
+    if joined:
+        yield memoryview(b"".join(joined))
 
 
 async def read_all(call: Call, *, limit_bytes: int) -> bytes:
@@ -120,6 +161,16 @@ def explain(error: ValidationError) -> str:
         for problem in error.errors()
     ]
     return "Invalid request body: " + "; ".join(problems[:5]) + "."
+
+
+def _encoding(call: Call) -> str:
+    return call.request.headers.get("content-encoding", "identity").lower()
+
+
+def _check_announced(call: Call, limit_bytes: int) -> None:
+    announced = call.request.headers.get("content-length")
+    if announced and announced.isdigit() and int(announced) > limit_bytes:
+        raise PayloadTooLarge(_too_large(limit_bytes))
 
 
 def _too_large(limit_bytes: int) -> str:

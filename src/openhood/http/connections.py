@@ -6,9 +6,14 @@ uvicorn reads a head of any length into memory and waits for its end for ever. W
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+import httptools
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from openhood.http import longbody
+from openhood.http.longbody import LongBody
 
 _EXPLANATION = b"The head of the request is too large.\r\n"
 _TOO_LARGE = (
@@ -36,6 +41,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._bodiless_bytes = 0
         self._in_body = False
+        self._body: LongBody | None = None
         self._heard_at_s = self._free_since_s = self.loop.time()
         self._look_handle: asyncio.TimerHandle | None = None
 
@@ -48,6 +54,7 @@ class BoundedConnection(HttpToolsProtocol):
         """See `asyncio.Protocol`."""
         if self._look_handle is not None:
             self._look_handle.cancel()
+        self._body = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -64,7 +71,20 @@ class BoundedConnection(HttpToolsProtocol):
         """Called by the parser."""
         self._bodiless_bytes = 0
         self._in_body = True
+        self._body = self._expected_body()
+        if self._body is not None:
+            longbody.offer(cast("Scope", self.scope), self._body)
         super().on_headers_complete()
+        if self._body is not None:
+            self._body.begun(self.cycle)
+
+    def _expected_body(self) -> LongBody | None:
+        """Return the body that the request announces; None where only the parser will know its end."""
+        for name, value in self.headers:
+            if name == b"content-length":
+                # What asks for another protocol makes the parser stop right here.
+                return None if self.parser.should_upgrade() else LongBody(self, int(value))
+        return None
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, for the trailers after a body too: nobody asks for those."""
@@ -74,6 +94,8 @@ class BoundedConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
         self._bodiless_bytes = 0
+        if self._body is not None:
+            self._body.parsed(len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -86,6 +108,17 @@ class BoundedConnection(HttpToolsProtocol):
         """Called at the end of an answer."""
         self._free_since_s = self.loop.time()
         super().on_response_complete()
+
+    def heard(self) -> None:
+        """Called for what came of a body past the parser."""
+        self._heard_at_s = self.loop.time()
+        self._unset_keepalive_if_required()
+
+    def body_ended(self) -> None:
+        """Called once a body is over that the parser did not see the end of: it would wait for it for ever."""
+        self.on_message_complete()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _look(self) -> None:
         """Hang up on a client that has been silent for too long, else look again later."""

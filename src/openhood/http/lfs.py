@@ -5,7 +5,9 @@ The bytes themselves go over `objects`, to which the batch answers point.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
+from urllib.parse import quote
 
 import orjson
 from starlette.responses import Response
@@ -14,12 +16,15 @@ from openhood.base.errors import BadRequest, HubError, Unprocessable
 from openhood.base.names import Sha256, parse_sha256
 from openhood.domain.access import Need
 from openhood.domain.repos import lfs
+from openhood.domain.repos.lfs import XetUpload
 from openhood.domain.repos.types import Repo
+from openhood.domain.repos.xet import NO_REVISION
 from openhood.domain.storage import uploads
 from openhood.domain.storage.locks import AlreadyLocked
 from openhood.domain.storage.types import Lock, PlannedDownload, PlannedUpload, Refusal, UploadPlan
 from openhood.engines.lfs import CONTENT_TYPE, MAX_SIZE_BYTES, parse_batch
 from openhood.http import bodies
+from openhood.http.api.xet_tokens import token_headers
 from openhood.http.context import Call
 from openhood.http.errors import header_text
 from openhood.http.replies import moment
@@ -39,12 +44,16 @@ async def batch(call: Call) -> Response:
     items: list[dict[str, object]]
     transfer = "basic"
     if request.operation == "upload":
-        repo, plan = await call.act(
+        repo, plan, chunks = await call.act(
             lfs.plan_upload, repo_type=call.repo_type, repo_id=call.repo_id, request=request
         )
-        transfer = "multipart" if plan.is_multipart else "basic"
-        items = await call.run(lambda: [_upload_item(call, repo, plan, each) for each in plan.objects])
+        transfer = plan.transfer
+        by_xet = {} if chunks is None else _xet_action(call, repo, chunks, request.ref_name)
+        items = await call.run(
+            lambda: [_upload_item(call, repo, plan, each, by_xet) for each in plan.objects]
+        )
     else:
+        # Never by Xet, whatever is offered: git-xet cannot download.
         downloads = await call.act(
             lfs.plan_download, repo_type=call.repo_type, repo_id=call.repo_id, request=request
         )
@@ -83,10 +92,28 @@ def _malformed(item: object) -> Refusal | None:
     return None
 
 
-def _upload_item(call: Call, repo: Repo, plan: UploadPlan, planned: PlannedUpload) -> dict[str, object]:
+def _xet_action(call: Call, repo: Repo, chunks: XetUpload, ref_name: str | None) -> dict[str, object]:
+    """Return what a client does to upload by Xet: for all objects of a batch the same.
+
+    **Source**: ``git_xet/src/app/xet_agent.rs`` of xet-core and huggingface.js ``commit.ts``, which read the headers
+    and come to ``href`` for another token.
+    """
+    revision = (ref_name or NO_REVISION).removeprefix("refs/heads/")
+    href = f"{call.base_url}{repo.api_path}/xet-write-token/{quote(revision, safe='')}"
+    return {
+        "href": href if chunks.may_write else f"{href}?create_pr=1",
+        "header": {**token_headers(call, chunks.access), "X-Xet-Session-Id": secrets.token_hex(16)},
+    }
+
+
+def _upload_item(
+    call: Call, repo: Repo, plan: UploadPlan, planned: PlannedUpload, by_xet: Mapping[str, object]
+) -> dict[str, object]:
     if planned.refusal is not None:
         return _refused(planned.sha256, planned.size_bytes, planned.refusal)
     item: dict[str, object] = {"oid": planned.sha256, "size": planned.size_bytes}
+    if planned.by_xet:
+        return {**item, "actions": {"upload": by_xet}}
     upload = planned.upload
     if upload is None:
         return item  # no actions: the repository has it already
@@ -96,7 +123,7 @@ def _upload_item(call: Call, repo: Repo, plan: UploadPlan, planned: PlannedUploa
         "href": f"{href}?token={token}",
         "expires_in": int(uploads.LIFETIME_S),
     }
-    if plan.is_multipart:
+    if plan.transfer == "multipart":
         # huggingface_hub sends no header of this action: it reads the size of parts and their URLs from it.
         parts = {
             f"{number:05d}": f"{href}/parts/{number}?token={token}"

@@ -28,7 +28,7 @@ from openhood.domain.repos import lfs
 from openhood.domain.storage import uploads
 from openhood.domain.storage.types import Upload, UploadTicket
 from openhood.http import bodies
-from openhood.http.bytes import answer, stored
+from openhood.http.bytes import answer, content
 from openhood.http.context import Call
 from openhood.http.router import Route
 
@@ -218,7 +218,7 @@ async def get_object(call: Call) -> Response:
             "Content-Disposition": "attachment",
             "X-Content-Type-Options": "nosniff",
         },
-        open_body=lambda first: stored(call.sv.objects, found.key, first),
+        open_body=lambda first: content(call.sv, found, first),
     )
 
 

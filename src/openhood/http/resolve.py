@@ -12,12 +12,16 @@ from urllib.parse import quote, urlsplit
 
 from starlette.responses import Response
 
+from openhood.base.names import XetHash
 from openhood.domain.access import Viewer
 from openhood.domain.repos import downloads, resolve
 from openhood.domain.repos.resolve import ResolvedFile
 from openhood.domain.services import Services
+from openhood.domain.storage.types import LfsObject
+from openhood.domain.xet import passes
 from openhood.http import bytes as body
 from openhood.http.context import Call
+from openhood.http.replies import json_reply
 from openhood.http.router import Route
 
 REDIRECT_EXPIRES_S = 3600
@@ -106,9 +110,17 @@ def _answer(sv: Services, viewer: Viewer, *, call: Call, pointer: bool) -> Respo
             is_marked=request.get("x-hf-download-counter") == "1",
         )
     headers = _headers(call, file)
+    if (
+        file.stored is not None
+        and file.stored.xet_hash is not None
+        and file.path not in resolve.UNGATED_PATHS
+    ):
+        headers |= _xet_headers(call, file, file.stored.xet_hash)
+        if call.method == "GET" and _XET_INFO in request.get("accept", ""):
+            return _xet_info(file, headers)
     kind = media_type(file.path)
-    if file.object_key is not None and call.method == "GET" and file.size_bytes and _may_redirect(call, file):
-        target = _presigned(sv, call, file, kind=kind, headers=headers)
+    if file.stored is not None and call.method == "GET" and file.size_bytes and _may_redirect(call, file):
+        target = _presigned(sv, call, file.stored, kind=kind, headers=headers)
         if target is not None:
             return Response(
                 f"Found. Redirecting to {target}",
@@ -127,8 +139,8 @@ def _answer(sv: Services, viewer: Viewer, *, call: Call, pointer: bool) -> Respo
 
 
 def _open(sv: Services, file: ResolvedFile, first: body.Span) -> body.Body:
-    if file.object_key is not None:
-        return body.stored(sv.objects, file.object_key, first)
+    if file.stored is not None:
+        return body.content(sv, file.stored, first)
     if file.size_bytes <= resolve.MAX_BLOB_IN_MEMORY_BYTES:
         return body.InMemory(resolve.blob(sv, file))
     return body.LocalFile.spooled(resolve.spool_blob(sv, file))
@@ -150,6 +162,34 @@ def _headers(call: Call, file: ResolvedFile) -> dict[str, str]:
     return headers
 
 
+def _xet_headers(call: Call, file: ResolvedFile, xet_hash: XetHash) -> dict[str, str]:
+    """Return what a client needs to fetch the file as chunks instead.
+
+    A file that is readable without access to a gated repository never gets here: its chunks are not, and a client
+    that is shown the way to them tries no other.
+
+    **Source**: huggingface_hub ``utils/_xet.py::parse_xet_file_data_from_response``, which also reads
+    ``X-Xet-Refresh-Route``; huggingface.js ``file-download-info.ts`` reads ``Link`` only.
+    """
+    base = call.base_url
+    token = f"{base}/api/{file.repo.type.plural}/{file.repo.repo_id}/xet-read-token/{file.commit}"
+    terms = f"{base}/cas/{passes.epoch(call.sv)}/v1/reconstructions/{xet_hash}"
+    return {
+        "X-Xet-Hash": xet_hash,
+        "X-Xet-Refresh-Route": token,
+        "Link": f'<{token}>; rel="xet-auth", <{terms}>; rel="xet-reconstruction-info"',
+    }
+
+
+def _xet_info(file: ResolvedFile, headers: Mapping[str, str]) -> Response:
+    """Answer a client that only wants to know how to fetch the file as chunks."""
+    stored = file.stored
+    assert stored is not None
+    facts = {"hash": stored.xet_hash, "size": stored.size_bytes, "sha256": stored.sha256}
+    # No ETag, and kept by nobody: a cache would take it for the file.
+    return json_reply(facts, headers={**headers, "Cache-Control": "no-store", "Content-Type": _XET_INFO})
+
+
 def _may_redirect(call: Call, file: ResolvedFile) -> bool:
     """Tell whether the object store may answer instead of the hub.
 
@@ -163,16 +203,18 @@ def _may_redirect(call: Call, file: ResolvedFile) -> bool:
 
 
 def _presigned(
-    sv: Services, call: Call, file: ResolvedFile, *, kind: str, headers: Mapping[str, str]
+    sv: Services, call: Call, stored: LfsObject, *, kind: str, headers: Mapping[str, str]
 ) -> str | None:
-    """Return a URL of the object store for the file, or None if the hub must serve it.
+    """Return a URL of the object store for the file, or None if the hub must serve it: nobody else joins chunks.
 
     A redirect to the hub's own origin would be followed with the hub's credentials and headers.
     """
+    if stored.key is None:
+        return None
     bound = {"content-type": kind}
     if "Content-Disposition" in headers:
         bound["content-disposition"] = headers["Content-Disposition"]
-    url = sv.objects.presign_get(file.object_key or "", expires_s=REDIRECT_EXPIRES_S, headers=bound)
+    url = sv.objects.presign_get(stored.key, expires_s=REDIRECT_EXPIRES_S, headers=bound)
     if url is None or urlsplit(url)[:2] == urlsplit(call.base_url)[:2]:
         return None
     return url

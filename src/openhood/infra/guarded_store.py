@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from openhood.base.ports import ObjectStore, ObjectWriter, PartWriter, StoredObject
+from openhood.base.ports import ObjectStore, ObjectWriter, PartWriter, PresignedPut, StoredObject
 from openhood.infra.guards import outside_unit
 
 _WHAT = "The object store"
@@ -79,6 +79,14 @@ class GuardedStore:
     def presign_get(self, key: str, *, expires_s: int, headers: Mapping[str, str]) -> str | None:
         """See `ObjectStore.presign_get`."""
         return self._inner.presign_get(key, expires_s=expires_s, headers=headers)
+
+    def presign_range(self, key: str, start: int, length: int, *, expires_s: int) -> str | None:
+        """See `ObjectStore.presign_range`."""
+        return self._inner.presign_range(key, start, length, expires_s=expires_s)
+
+    def presign_put(self, key: str, *, size_bytes: int, expires_s: int) -> PresignedPut | None:
+        """See `ObjectStore.presign_put`."""
+        return self._inner.presign_put(key, size_bytes=size_bytes, expires_s=expires_s)
 
     def check(self) -> None:
         """See `ObjectStore.check`."""

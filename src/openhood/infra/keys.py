@@ -4,13 +4,15 @@ The bucket, drawn as a tree::
 
     git/<repo number>/<pack name>.pack|.idx     immutable packs of one repository
     lfs/<2 hex>/<2 hex>/<sha256>-<upload id>    one verified upload; the row says which one counts
+    xorbs/<2 hex>/<hash>-<upload id>            a verified xorb with its footer; the row says which one counts
+    staging/<grant id>                          what a client sent straight here, not verified yet
 """
 
 from __future__ import annotations
 
 import re
 
-from openhood.base.names import Sha256
+from openhood.base.names import Sha256, XetHash
 
 _GIT = re.compile(r"git/([0-9]+)/([0-9a-f]{40})\.(?:pack|idx)")
 
@@ -42,3 +44,17 @@ def lfs_object(sha256: Sha256, upload: str) -> str:
     The upload's id makes it unique, so a failed or false upload can never replace good bytes.
     """
     return f"lfs/{sha256[:2]}/{sha256[2:4]}/{sha256}-{upload}"
+
+
+def xorb(name: XetHash, upload: str) -> str:
+    """Key under which upload ``upload`` of the xorb lands; unique for the same reason as `lfs_object`.
+
+    A late deletion of an old key can therefore never hit bytes that were sent again. They are few and large, so
+    one level is enough: each new directory costs a local store two syncs.
+    """
+    return f"xorbs/{name[:2]}/{name}-{upload}"
+
+
+def staging(grant: str) -> str:
+    """Key that a client with grant ``grant`` may write."""
+    return f"staging/{grant}"

@@ -30,7 +30,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from openhood.base.errors import Conflict, ObjectMissing, Unavailable
-from openhood.base.ports import StoredObject
+from openhood.base.ports import PresignedPut, StoredObject
 
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.!$&'()+,:;=@-]{0,254}"
 _KEY = re.compile(rf"(?!.*\.\.){_SEGMENT}(?:/{_SEGMENT})*")
@@ -182,6 +182,16 @@ class LocalObjects:
 
     def presign_get(self, key: str, *, expires_s: int, headers: Mapping[str, str]) -> str | None:
         """See `ObjectStore.presign_get`: always None, for a directory has no address."""
+        self._path(key)
+        return None
+
+    def presign_range(self, key: str, start: int, length: int, *, expires_s: int) -> str | None:
+        """See `ObjectStore.presign_range`: nobody else serves these files."""
+        self._path(key)
+        return None
+
+    def presign_put(self, key: str, *, size_bytes: int, expires_s: int) -> PresignedPut | None:
+        """See `ObjectStore.presign_put`: only the hub writes here."""
         self._path(key)
         return None
 

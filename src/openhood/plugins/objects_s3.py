@@ -1,17 +1,6 @@
 """The object store in a bucket of any service that speaks the S3 protocol.
 
-Opened as ``s3://bucket/prefix?option=value&…``; each option may be given to `open_store` by name instead:
-
-===================  =================================================================================
-``endpoint``         URL of the service; unset: Amazon's for the region
-``public_endpoint``  URL under which clients reach the service, for presigned URLs; unset: ``endpoint``
-``presign``          ``0`` when clients cannot reach the service: the hub then serves every byte itself
-``region``           unset: ``AWS_REGION``, ``AWS_DEFAULT_REGION``, ``us-east-1``
-``path_style``       ``1``: the bucket in the path, ``0``: in the host name; unset: 1 with an endpoint
-``access_key``       with ``secret_key``; unset: what botocore finds (``AWS_ACCESS_KEY_ID`` and
-                     ``AWS_SECRET_ACCESS_KEY``, shared files, the role of the machine)
-``part_mib``         size of the parts of streamed writes, 5 to 16; unset: 8, good for objects of 78 GiB
-===================  =================================================================================
+Opened as ``s3://bucket/prefix?option=value&…``; the options are those of `s3_options`.
 
 Objects go through obstore, which is fast; multipart writes, listings and presigned URLs through botocore, which
 can go on with another process's upload, list by any prefix and bind response headers. What is stored under
@@ -22,18 +11,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
 import secrets
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import botocore.session
 import obstore
@@ -44,20 +32,18 @@ from obstore.exceptions import BaseError, GenericError, NotFoundError
 from obstore.store import S3Store
 
 from openhood.base.errors import Conflict, ObjectMissing, PayloadTooLarge, Unavailable
-from openhood.base.ports import StoredObject
+from openhood.base.ports import PresignedPut, StoredObject
+from openhood.plugins.s3_options import KEY, MIB, SEGMENT, S3Options, parse_options
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Credential
 
-_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.!$&'()+,:;=@-]{0,254}"
-_KEY = re.compile(rf"(?!.*\.\.){_SEGMENT}(?:/{_SEGMENT})*")
-_PREFIX = re.compile(rf"(?!.*\.\.)(?:{_SEGMENT}(?:/{_SEGMENT})*/?)?")
+_PREFIX = re.compile(rf"(?!.*\.\.)(?:{SEGMENT}(?:/{SEGMENT})*/?)?")
 _KEY_BYTES_MAX = 900
-_MIB = 1024 * 1024
 _PARTS_MAX = 10_000
-_WINDOW_BYTES = 8 * _MIB
+_WINDOW_BYTES = 8 * MIB
 """Small windows cost a request each; the small-chunk stream of obstore is slower than these."""
-_SPOOL_BYTES = 8 * _MIB
+_SPOOL_BYTES = 8 * MIB
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
 _REQUEST_TIMEOUT_S = 120
@@ -75,77 +61,12 @@ _RESPONSE_HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """The options of the module's table, parsed."""
-
-    bucket: str
-    prefix: str
-    endpoint: str | None = None
-    public_endpoint: str | None = None
-    is_presigning: bool = True
-    region: str = "us-east-1"
-    is_path_style: bool = False
-    access_key: str | None = None
-    secret_key: str | None = None
-    part_bytes: int = 8 * _MIB
-
-
 def open_store(url: str, **options: object) -> S3Objects:
     """Open the store in the bucket of ``url``; the bucket must exist, nothing is asked of the service yet.
 
     Raises: ValueError for an unknown option or value, or where no credentials are found.
     """
-    return S3Objects(_parse(url, options))
-
-
-def _parse(url: str, options: Mapping[str, object]) -> _Options:
-    parts = urlsplit(url)
-    if parts.scheme != "s3" or not parts.netloc or parts.fragment:
-        raise ValueError("Expected s3://bucket/prefix?option=value.")
-    prefix = unquote(parts.path).strip("/")
-    if prefix and _KEY.fullmatch(prefix) is None:
-        raise ValueError(f"The prefix {prefix[:200]!r} cannot begin an object key.")
-    given = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-    given |= {name: str(value) for name, value in options.items() if value is not None}
-    known = {
-        "endpoint",
-        "public_endpoint",
-        "presign",
-        "region",
-        "path_style",
-        "access_key",
-        "secret_key",
-        "part_mib",
-    }
-    if unknown := given.keys() - known:
-        raise ValueError(f"Unknown options of an S3 object store: {', '.join(sorted(unknown))}.")
-    for name in ("endpoint", "public_endpoint"):
-        if name in given and urlsplit(given[name]).scheme not in ("http", "https"):
-            raise ValueError(f"The option {name} must be an http or https URL.")
-    for name in ("presign", "path_style"):
-        if given.get(name, "0") not in ("0", "1"):
-            raise ValueError(f"The option {name} must be 0 or 1.")
-    part_mib = int(given.get("part_mib", "8"))
-    if not 5 <= part_mib <= 16:
-        raise ValueError("The option part_mib must be 5 to 16.")
-    if ("access_key" in given) != ("secret_key" in given):
-        raise ValueError("The options access_key and secret_key belong together.")
-    return _Options(
-        bucket=parts.netloc,
-        prefix=f"{prefix}/" if prefix else "",
-        endpoint=given.get("endpoint"),
-        public_endpoint=given.get("public_endpoint"),
-        is_presigning=given.get("presign", "1") == "1",
-        region=given.get("region")
-        or os.environ.get("AWS_REGION")
-        or os.environ.get("AWS_DEFAULT_REGION")
-        or "us-east-1",
-        is_path_style=given.get("path_style", "1" if "endpoint" in given else "0") == "1",
-        access_key=given.get("access_key"),
-        secret_key=given.get("secret_key"),
-        part_bytes=part_mib * _MIB,
-    )
+    return S3Objects(parse_options(url, options))
 
 
 class S3Objects:
@@ -154,7 +75,7 @@ class S3Objects:
     It must be opened after a fork, not before: its connections and threads do not survive one.
     """
 
-    def __init__(self, options: _Options) -> None:
+    def __init__(self, options: S3Options) -> None:
         session = botocore.session.Session()
         session.register_component("data_loader", _loader())
         if options.access_key is not None:
@@ -162,7 +83,7 @@ class S3Objects:
         self._credentials = session.get_credentials()
         if self._credentials is None:
             raise ValueError(
-                "No credentials for the S3 object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+                "No credentials for the S3 object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESSKEY."
             )
         self._options = options
         self._bucket = options.bucket
@@ -171,6 +92,8 @@ class S3Objects:
         if options.public_endpoint is not None:
             self._public = _client(session, options, options.public_endpoint)
         self._objects = self._open_objects()
+        self._once_lock = threading.Lock()
+        self._is_once: bool | None = None
 
     def put(self, key: str, data: bytes) -> None:
         """See `ObjectStore.put`."""
@@ -285,6 +208,38 @@ class S3Objects:
                 self._public.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_s)
             )
 
+    def presign_range(self, key: str, start: int, length: int, *, expires_s: int) -> str | None:
+        """See `ObjectStore.presign_range`: the range is among the signed headers, so it must be sent as it is.
+
+        Raises: ValueError for an empty range or one that starts before the beginning.
+        """
+        name = self._name(key)
+        if start < 0 or length < 1:
+            raise ValueError("A range starts at 0 or later and has at least one byte.")
+        if not self._options.is_presigning:
+            return None
+        parameters = {"Bucket": self._bucket, "Key": name, "Range": f"bytes={start}-{start + length - 1}"}
+        with _failures(key):
+            return str(
+                self._public.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_s)
+            )
+
+    def presign_put(self, key: str, *, size_bytes: int, expires_s: int) -> PresignedPut | None:
+        """See `ObjectStore.presign_put`: the size is signed, and that the key is free if the service can check it.
+
+        The first call asks the service whether it can. Raises Unavailable where that gets no answer.
+        """
+        parameters: dict[str, object] = {"Bucket": self._bucket, "Key": self._name(key)}
+        if not self._options.is_presigning:
+            return None
+        parameters["ContentLength"] = size_bytes
+        headers: dict[str, str] = {}
+        if self._writes_once():
+            parameters["IfNoneMatch"] = headers["If-None-Match"] = "*"
+        with _failures(key):
+            url = self._public.generate_presigned_url("put_object", Params=parameters, ExpiresIn=expires_s)
+        return PresignedPut("PUT", str(url), headers)
+
     def check(self) -> None:
         """See `ObjectStore.check`: writes, reads and deletes a few bytes."""
         name = f"{self._options.prefix}{_PROBES}{secrets.token_hex(16)}"
@@ -320,6 +275,31 @@ class S3Objects:
                     self._abort(upload["Key"], upload["UploadId"])
                     aborted += 1
         return aborted
+
+    def _writes_once(self) -> bool:
+        """Whether the service refuses to write to a key that is taken, where asked to; asked once.
+
+        Amazon's does; others refuse the header itself, or leave it alone.
+        """
+        with self._once_lock:
+            if self._is_once is None:
+                self._is_once = self._try_writing_once()
+            return self._is_once
+
+    def _try_writing_once(self) -> bool:
+        name = f"{self._options.prefix}{_PROBES}{secrets.token_hex(16)}"
+        with _failures(name):
+            try:
+                for _ in range(2):
+                    self._client.put_object(Bucket=self._bucket, Key=name, Body=b"once", IfNoneMatch="*")
+            except ClientError as error:
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                if status not in (400, 412, 501):
+                    raise
+                return bool(status == 412)
+            finally:
+                self._client.delete_object(Bucket=self._bucket, Key=name)
+        return False
 
     def _open_objects(self) -> S3Store:
         options = self._options
@@ -358,7 +338,7 @@ class S3Objects:
         }
 
     def _name(self, key: str) -> str:
-        if len(key) > _KEY_BYTES_MAX or _KEY.fullmatch(key) is None:
+        if len(key) > _KEY_BYTES_MAX or KEY.fullmatch(key) is None:
             raise ValueError(f"Not an object key: {key[:200]!r}.")
         return self._options.prefix + key
 
@@ -538,7 +518,7 @@ def _loader() -> Any:  # Any: botocore has no types
     return create_loader()
 
 
-def _client(session: Any, options: _Options, endpoint: str | None) -> Any:  # Any: botocore has no types
+def _client(session: Any, options: S3Options, endpoint: str | None) -> Any:  # Any: botocore has no types
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if options.is_path_style else "virtual"},

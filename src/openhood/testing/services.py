@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -99,8 +100,10 @@ class PostgresService:
             connection.execute(statement.encode())
 
 
-def start_postgres(directory: Path) -> PostgresService:
+def start_postgres(directory: Path, *, settings: Mapping[str, str] | None = None) -> PostgresService:
     """Start a PostgreSQL server with its data in ``directory/data``, which must not exist yet.
+
+    Args: ``settings`` go before those of tests, which make it quick rather than durable.
 
     As root it runs as the user ``postgres`` or ``nobody``, who then owns ``directory`` and must be able to
     reach it: take one from `tempfile.mkdtemp`, not from pytest's ``tmp_path``.
@@ -132,12 +135,13 @@ def start_postgres(directory: Path) -> PostgresService:
     if made.returncode != 0:
         raise ServiceFailed(f"initdb failed:\n{made.stdout}{made.stderr}")
     port = find_free_port()
-    settings = [each for name, value in _SETTINGS.items() for each in ("-c", f"{name}={value}")]
+    chosen = {**_SETTINGS, **(settings or {})}
+    options = [each for name, value in chosen.items() for each in ("-c", f"{name}={value}")]
     log = directory / "postgres.log"
     programs = Supervised(
         [
             Program(
-                command=[str(binaries / "postgres"), "-D", str(data), "-p", str(port), *settings],
+                command=[str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options],
                 cwd=directory,
                 log=log,
                 env=clean_environment(),

@@ -16,6 +16,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from openhood.http.connections import BoundedConnection
 from openhood.testing.processes import clean_environment, find_free_port
 
 _START_TIMEOUT_S = 30.0
@@ -52,7 +53,13 @@ def serve(app: ASGIApp) -> Iterator[str]:
     """Serve ``app`` on a free port of 127.0.0.1 from a thread; yields the URL."""
     port = find_free_port()
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, lifespan="off"
+        app,
+        http=BoundedConnection,
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="hub-over-tcp", daemon=True)

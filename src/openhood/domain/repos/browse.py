@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from openhood.base.errors import BadRequest, EntryNotFound, RevisionNotFound
-from openhood.base.names import Oid, RepoId, RepoType, is_oid
-from openhood.domain.access import Need, Viewer
+from openhood.base.names import Oid, RepoId, RepoType, XetHash, is_oid
+from openhood.domain.access import Need, Verdict, Viewer, decide
 from openhood.domain.repos import browse_rows, gitdb, lookup
 from openhood.domain.repos.resolve import BlobFacts, blob_facts
 from openhood.domain.repos.types import At
 from openhood.domain.services import Services
+from openhood.domain.xet import rows as xet_rows
 from openhood.engines.git.commands import heavy, log_last_commits
 from openhood.engines.git.objects import MODE_SUBMODULE, display_name, name_bytes, name_text
 from openhood.engines.git.store import ObjectDb
@@ -40,13 +41,17 @@ class LastCommit:
 
 @dataclass(frozen=True, slots=True)
 class TreeItem:
-    """One entry of a listing. ``path`` is text fit for JSON; ``blob`` is None for what is no file."""
+    """One entry of a listing. ``path`` is text fit for JSON; ``blob`` is None for what is no file.
+
+    ``xet_hash`` is there for content that the viewer may fetch by Xet.
+    """
 
     kind: str
     path: str
     oid: Oid
     blob: BlobFacts | None
     last_commit: LastCommit | None = None
+    xet_hash: XetHash | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def list_tree(
     except EntryNotFound:
         raise EntryNotFound(_no_such(path), commit=at.commit) from None
     page = found[:limit]
-    items = [_item(sv, objects, entry) for entry in page]
+    items = _with_xet_hashes(sv, viewer, at, [_item(sv, objects, entry) for entry in page])
     if expand:
         items = _expanded(sv, at, objects, page, items)
     more = _make_cursor(at.commit, page[-1].path) if len(found) > limit else None
@@ -130,7 +135,7 @@ def find_paths(
         entry = objects.entry_at(tree, wanted) if wanted and "\0" not in wanted else None
         if entry is not None:
             found.append(WalkEntry(wanted, entry.mode, entry.oid))
-    items = [_item(sv, objects, entry) for entry in found]
+    items = _with_xet_hashes(sv, viewer, at, [_item(sv, objects, entry) for entry in found])
     return tuple(_expanded(sv, at, objects, found, items) if expand else items)
 
 
@@ -179,6 +184,23 @@ def _item(sv: Services, objects: ObjectDb, entry: WalkEntry) -> TreeItem:
     if entry.mode == MODE_SUBMODULE:
         return TreeItem("unknown", path, entry.oid, None)
     return TreeItem("file", path, entry.oid, blob_facts(sv, objects, entry.oid, mode=entry.mode))
+
+
+def _with_xet_hashes(sv: Services, viewer: Viewer, at: At, items: list[TreeItem]) -> list[TreeItem]:
+    """Add the file hashes of what the repository holds as chunks, for a viewer who may read it."""
+    hashes = {
+        item.blob.pointer.oid for item in items if item.blob is not None and item.blob.pointer is not None
+    }
+    if not hashes or decide(viewer, at.repo.facts, Need.READ) is not Verdict.ALLOW:
+        return items
+    with sv.db.read() as tx:
+        found = xet_rows.find_xet_hashes(tx, at.repo.id, hashes)
+    return [
+        replace(item, xet_hash=found[item.blob.pointer.oid])
+        if item.blob is not None and item.blob.pointer is not None and item.blob.pointer.oid in found
+        else item
+        for item in items
+    ]
 
 
 def _no_such(path: str) -> str:

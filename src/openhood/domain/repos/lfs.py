@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from openhood.base.errors import Forbidden, NotFound, Unauthorized, Unprocessable
 from openhood.base.names import RepoId, RepoType, Sha256, parse_path
 from openhood.domain import links
-from openhood.domain.access import Need, Viewer
-from openhood.domain.repos import lookup
+from openhood.domain.access import Need, Verdict, Viewer, decide
+from openhood.domain.repos import lookup, xet
 from openhood.domain.repos.types import Repo
+from openhood.domain.repos.xet import Access
 from openhood.domain.services import Services
 from openhood.domain.storage import locks, rows, uploads
 from openhood.domain.storage.types import LfsObject, Lock, PlannedDownload, Refusal, UploadPlan
@@ -31,11 +32,20 @@ class LockPage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class XetUpload:
+    """How the objects of a batch travel as chunks. ``may_write``: not only for a pull request of the viewer's own."""
+
+    access: Access
+    may_write: bool
+
+
 def plan_upload(
     sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: RepoId, request: BatchRequest
-) -> tuple[Repo, UploadPlan]:
+) -> tuple[Repo, UploadPlan, XetUpload | None]:
     """Decide how each object of a batch gets into a repository. Opens its own units.
 
+    Returns: the repository, the plan, and where that says so how chunks get in.
     Raises: what `lookup.find` raises.
     """
     # git-lfs names the branch it is about to push in full, so it can be refused before the bytes. Other
@@ -48,9 +58,12 @@ def plan_upload(
         owner=repo.owner_id,
         user=_account(viewer),
         objects=request.objects,
-        may_multipart="multipart" in request.transfers,
+        transfers=request.transfers,
     )
-    return repo, plan
+    if plan.transfer != "xet":
+        return repo, plan, None
+    may_write = decide(viewer, repo.facts, Need.WRITE) is Verdict.ALLOW
+    return repo, plan, XetUpload(xet.make_access(sv, viewer, repo, may_write=True), may_write)
 
 
 def plan_download(
@@ -76,7 +89,7 @@ def _plan_one(sv: Services, repo: Repo, wish: BatchObject, known: LfsObject | No
         )
         return PlannedDownload(wish.oid, wish.size_bytes, refusal=refusal)
     url = None
-    if sv.settings.redirect_downloads:
+    if sv.settings.redirect_downloads and known.key is not None:
         headers = {"content-type": "application/octet-stream"}
         url = sv.objects.presign_get(known.key, expires_s=_PRESIGNED_S, headers=headers)
     if url is not None:

@@ -7,7 +7,7 @@ all history. The new history and the rows change in one unit; old packs go after
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -24,6 +24,7 @@ from openhood.domain.services import Services
 from openhood.domain.storage import rows as storage_rows
 from openhood.domain.storage import uploads
 from openhood.domain.storage.types import LfsFile
+from openhood.domain.xet import rows as xet_rows
 from openhood.engines.git.commands import SnapshotRepo, heavy, new_blobs
 from openhood.engines.git.packs import PackWriter
 from openhood.engines.git.rewrite import HistoryRewriter, list_commits, repack_reachable
@@ -57,7 +58,8 @@ def list_files(
     with sv.db.read() as tx:
         repo = lookup.find(tx, viewer, repo_type, repo_id, need=Need.READ)
         found = storage_rows.list_files(tx, repo.id, after=after, limit=limit + 1)
-    page = found[:limit]
+        hashes = xet_rows.find_xet_hashes(tx, repo.id, {file.sha256 for file in found[:limit]})
+    page = [replace(file, xet_hash=hashes.get(file.sha256)) for file in found[:limit]]
     if len(found) <= limit:
         return page, None
     return page, f"{(page[-1].pushed_at - _EPOCH) // _MS}.{page[-1].file_oid}"

@@ -11,13 +11,14 @@ from datetime import datetime
 
 from sqlalchemy import insert, select
 
-from openhood.base.errors import Conflict, Forbidden, RevisionNotFound
-from openhood.base.names import RefName, pr_ref
+from openhood.base.errors import Conflict, Forbidden, NotFound, RevisionNotFound
+from openhood.base.names import RefName, RepoId, RepoType, pr_ref
 from openhood.domain.access import Need, Viewer
 from openhood.domain.repos import lookup, rows
 from openhood.domain.repos.types import Repo
+from openhood.domain.services import Services
 from openhood.infra.db.engine import Tx
-from openhood.infra.db.tables import discussions, repos
+from openhood.infra.db.tables import accounts, discussions, repos
 from openhood.infra.ids import new_hex_id
 
 _PR_REF = re.compile(r"refs/pr/([1-9][0-9]{0,8})")
@@ -55,6 +56,35 @@ def get_pull(tx: Tx, repo: int, number: int) -> Pull | None:
         )
     ).first()
     return None if row is None else Pull(number, row.status, row.author_id, RefName(row.base_ref or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class PullDetails:
+    """A pull request as people see it; ``author`` is None when the account is gone."""
+
+    repo: Repo
+    pull: Pull
+    title: str
+    description: str
+    author: str | None
+    created_at: datetime
+
+
+def get_details(
+    sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: RepoId, number: int
+) -> PullDetails:
+    """Return one pull request. Opens a read unit. Raises what `lookup.find` raises; NotFound."""
+    with sv.db.read() as tx:
+        repo = lookup.find(tx, viewer, repo_type, repo_id, need=Need.INFO)
+        pull = get_pull(tx, repo.id, number)
+        if pull is None:
+            raise NotFound(f"{repo.repo_id} has no pull request #{number}.")
+        row = tx.execute(
+            select(discussions.c.title, discussions.c.description, discussions.c.created_at, accounts.c.name)
+            .outerjoin(accounts, accounts.c.id == discussions.c.author_id)
+            .where(discussions.c.repo_id == repo.id, discussions.c.number == number)
+        ).one()
+    return PullDetails(repo, pull, row.title, row.description, row.name, row.created_at)
 
 
 def check_may_change(tx: Tx, viewer: Viewer, repo: Repo, ref: RefName) -> None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from openhood.base.errors import EntryNotFound
-from openhood.base.names import Oid, RepoId, RepoType, Sha256
+from openhood.base.names import Oid, RepoId, RepoType
 from openhood.domain.access import Need, Viewer
 from openhood.domain.repos import gitdb, lookup, rows
 from openhood.domain.repos.types import At, Repo
 from openhood.domain.services import Services
+from openhood.domain.storage.types import LfsObject
 from openhood.engines.git.commands import popen_git
 from openhood.engines.git.objects import MODE_SUBMODULE, is_file_mode
 from openhood.engines.git.snapshot import SnapshotRepo
@@ -46,20 +47,19 @@ class BlobFacts:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedFile:
-    """A file at a commit. ``sha256`` and ``object_key`` are None where git itself holds the content."""
+    """A file at a commit. ``stored`` is the object that holds the content, None where git itself does."""
 
     repo: Repo
     commit: Oid
     path: str
     oid: Oid
     size_bytes: int
-    sha256: Sha256 | None
-    object_key: str | None
+    stored: LfsObject | None
 
     @property
     def etag(self) -> str:
         """The name clients keep the content under: SHA-256 for LFS objects, else the git blob's id."""
-        return self.sha256 or self.oid
+        return self.oid if self.stored is None else self.stored.sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,13 @@ def file(
         raise EntryNotFound(commit=at.commit)
     facts = entry.facts
     if pointer or facts.pointer is None:
-        return ResolvedFile(at.repo, at.commit, path, entry.oid, facts.blob_bytes, None, None)
-    sha256 = facts.pointer.oid
+        return ResolvedFile(at.repo, at.commit, path, entry.oid, facts.blob_bytes, None)
     with sv.db.read() as tx:
-        key = rows.get_lfs_key(tx, at.repo.id, sha256)
-    if key is None:
+        stored = rows.get_lfs_object(tx, at.repo.id, facts.pointer.oid)
+    if stored is None:
         # No commit with the answer: clients would remember for good that there is no such file.
         raise EntryNotFound("The content of this file was deleted from the hub.")
-    return ResolvedFile(at.repo, at.commit, path, entry.oid, facts.size_bytes, sha256, key)
+    return ResolvedFile(at.repo, at.commit, path, entry.oid, facts.size_bytes, stored)
 
 
 def _entry(sv: Services, at: At, path: str) -> _Entry | None:

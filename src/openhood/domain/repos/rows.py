@@ -10,6 +10,7 @@ from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
 
 from openhood.base.names import Oid, RefName, RepoId, RepoType, Sha256
 from openhood.domain.repos.types import Ref, Repo
+from openhood.domain.storage.types import LfsObject
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import aliases, lfs_objects, packs, refs, repo_lfs, repo_redirects, repos
 
@@ -191,17 +192,17 @@ def delete_ref(tx: Tx, repo: int, name: RefName, *, expected: Oid) -> bool:
     return done.rowcount == 1
 
 
-_LFS_KEY = (
-    select(lfs_objects.c.key)
+_LFS_OBJECT = (
+    select(lfs_objects.c.size_bytes, lfs_objects.c.key, lfs_objects.c.xet_hash)
     .join(repo_lfs, repo_lfs.c.sha256 == lfs_objects.c.sha256)
     .where(repo_lfs.c.repo_id == bindparam("repo"), repo_lfs.c.sha256 == bindparam("sha256"))
 )
 
 
-def get_lfs_key(tx: Tx, repo: int, sha256: Sha256) -> str | None:
-    """Return where the bytes of an LFS object lie, if the repository may name it."""
-    key: str | None = tx.execute(_LFS_KEY, {"repo": repo, "sha256": sha256}).scalar()
-    return key
+def get_lfs_object(tx: Tx, repo: int, sha256: Sha256) -> LfsObject | None:
+    """Return an LFS object if the repository may name it."""
+    row = tx.execute(_LFS_OBJECT, {"repo": repo, "sha256": sha256}).first()
+    return None if row is None else LfsObject(sha256, row.size_bytes, row.key, row.xet_hash)
 
 
 def list_packs(tx: Tx, repo: int) -> list[str]:

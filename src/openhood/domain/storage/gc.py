@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from openhood.domain.services import Services
@@ -80,30 +81,46 @@ def delete_doomed(sv: Services, payload: Mapping[str, object]) -> None:
 
 def forget_lfs(sv: Services, payload: Mapping[str, object]) -> None:
     """Job: forget the LFS objects that no repository names any more; their bytes follow after a grace."""
-    after = ""
+    forget_unnamed(sv, grace_s=FORGOTTEN_GRACE_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many objects were forgotten, and the bytes of those that were kept as a whole."""
+
+    objects: int
+    size_bytes: int
+
+
+def forget_unnamed(sv: Services, *, grace_s: float) -> Forgotten:
+    """Forget the objects that no repository names; whole copies are deleted ``grace_s`` seconds later.
+
+    What was noted of an object as a Xet file goes with it; its xorbs are `xet.gc`'s affair. Opens units of its own.
+    """
+    after, objects, size_bytes = "", 0, 0
     while True:
         with sv.db.read() as tx:
             candidates, next_after = rows.list_unreferenced(tx, after=after, limit=_PAGE)
-        for batch in rows.batches(candidates):
+        # Few at a time: what is noted of each as a Xet file goes with it, and may be much.
+        for start in range(0, len(candidates), _BATCH):
             now = sv.clock.now()
             with sv.db.write() as tx:
-                gone = rows.forget_unreferenced(tx, batch)
-                rows.doom(
-                    tx,
-                    [each.key for each in gone],
-                    delete_after=now + timedelta(seconds=FORGOTTEN_GRACE_S),
-                )
-                if gone:
+                gone = rows.forget_unreferenced(tx, candidates[start : start + _BATCH])
+                whole = {each.key: each.size_bytes for each in gone if each.key is not None}
+                rows.doom(tx, whole, delete_after=now + timedelta(seconds=grace_s))
+                if whole:
                     queue.enqueue(
                         tx,
                         "delete_doomed",
                         {},
                         now=now,
                         dedup_key="delete_doomed:forgotten",
-                        delay_s=FORGOTTEN_GRACE_S,
+                        delay_s=grace_s,
                     )
+            objects += len(gone)
+            size_bytes += sum(whole.values())
         if next_after is None:
-            return
+            return Forgotten(objects, size_bytes)
         after = next_after
 
 

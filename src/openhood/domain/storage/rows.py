@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
 
-from openhood.base.names import Sha256
+from openhood.base.names import Sha256, XetHash
 from openhood.domain.storage.types import LfsFile, LfsObject, Upload
 from openhood.infra.db.engine import Tx, insert_ignore, upsert
 from openhood.infra.db.tables import (
@@ -30,7 +30,12 @@ T = TypeVar("T")
 
 BATCH = 500
 
-_OBJECT = (lfs_objects.c.sha256, lfs_objects.c.size_bytes, lfs_objects.c.key)
+_OBJECT = (
+    lfs_objects.c.sha256,
+    lfs_objects.c.size_bytes,
+    lfs_objects.c.key,
+    lfs_objects.c.xet_hash,
+)
 
 
 def batches(items: Iterable[T]) -> Iterator[list[T]]:
@@ -41,7 +46,8 @@ def batches(items: Iterable[T]) -> Iterator[list[T]]:
 
 
 def _object(row: Any) -> LfsObject:  # Any: rows are typed differently by each SQLAlchemy
-    return LfsObject(Sha256(row.sha256), row.size_bytes, row.key)
+    xet_hash = None if row.xet_hash is None else XetHash(row.xet_hash)
+    return LfsObject(Sha256(row.sha256), row.size_bytes, row.key, xet_hash)
 
 
 # --- objects and which repository may name them ---------------------------------------------
@@ -69,26 +75,88 @@ def lock_objects(tx: Tx, wanted: Collection[Sha256]) -> dict[Sha256, LfsObject]:
     return found
 
 
-def insert_object(tx: Tx, made: LfsObject, *, now: datetime) -> None:
-    """Insert an object unless it is there already."""
-    tx.execute(
-        insert_ignore(tx, lfs_objects).values(
-            sha256=made.sha256, size_bytes=made.size_bytes, key=made.key, created_at=now
-        )
+def insert_objects(tx: Tx, made: Iterable[LfsObject], *, now: datetime) -> None:
+    """Insert objects, in the order of their hashes, unless they are there already."""
+    values = [
+        {
+            "sha256": each.sha256,
+            "size_bytes": each.size_bytes,
+            "key": each.key,
+            "xet_hash": each.xet_hash,
+            "created_at": now,
+        }
+        for each in sorted(made, key=lambda each: each.sha256)
+    ]
+    for batch in batches(values):
+        tx.execute(insert_ignore(tx, lfs_objects), batch)
+
+
+def set_xet_hash(tx: Tx, sha256: Sha256, xet_hash: XetHash) -> bool:
+    """Let an object be served as a Xet file unless it is already; tells whether it was not."""
+    done = tx.execute(
+        update(lfs_objects)
+        .where(lfs_objects.c.sha256 == sha256, lfs_objects.c.xet_hash.is_(None))
+        .values(xet_hash=xet_hash)
     )
+    return done.rowcount == 1
+
+
+def switch_xet_hash(tx: Tx, sha256: Sha256, *, expected: XetHash, xet_hash: XetHash) -> None:
+    """Let an object be served as another Xet file than the expected one."""
+    tx.execute(
+        update(lfs_objects)
+        .where(lfs_objects.c.sha256 == sha256, lfs_objects.c.xet_hash == expected)
+        .values(xet_hash=xet_hash)
+    )
+
+
+def drop_key(tx: Tx, sha256: Sha256, *, key: str) -> bool:
+    """Forget the whole copy of an object that is there as a Xet file too; tells whether it did."""
+    done = tx.execute(
+        update(lfs_objects)
+        .where(lfs_objects.c.sha256 == sha256, lfs_objects.c.key == key, lfs_objects.c.xet_hash.is_not(None))
+        .values(key=None)
+    )
+    return done.rowcount == 1
+
+
+def get_object(tx: Tx, sha256: Sha256) -> LfsObject | None:
+    """Return an object, whoever may name it."""
+    row = tx.execute(select(*_OBJECT).where(lfs_objects.c.sha256 == sha256)).first()
+    return None if row is None else _object(row)
+
+
+def find_objects(tx: Tx, wanted: Collection[Sha256]) -> dict[Sha256, LfsObject]:
+    """Return those of ``wanted`` that exist, whoever may name them."""
+    found: dict[Sha256, LfsObject] = {}
+    for batch in batches(wanted):
+        chosen = select(*_OBJECT).where(lfs_objects.c.sha256.in_(batch))
+        found |= {row.sha256: _object(row) for row in tx.execute(chosen)}
+    return found
 
 
 def link(tx: Tx, repo: int, found: LfsObject, *, now: datetime) -> bool:
     """Let the repository name the object; tells whether it could not before. Its storage grows."""
-    done = tx.execute(insert_ignore(tx, repo_lfs).values(repo_id=repo, sha256=found.sha256, created_at=now))
-    if done.rowcount != 1:
-        return False
-    tx.execute(
-        update(repos)
-        .where(repos.c.id == repo)
-        .values(used_storage_bytes=repos.c.used_storage_bytes + found.size_bytes)
-    )
-    return True
+    return link_all(tx, repo, [found], now=now) == 1
+
+
+def link_all(tx: Tx, repo: int, found: Collection[LfsObject], *, now: datetime) -> int:
+    """Do as `link` with several objects; returns how many the repository could not name before."""
+    added, size_bytes = 0, 0
+    statement = insert_ignore(tx, repo_lfs).returning(repo_lfs.c.sha256)
+    sizes = {each.sha256: each.size_bytes for each in found}
+    for batch in batches(sorted(sizes)):
+        values = [{"repo_id": repo, "sha256": sha256, "created_at": now} for sha256 in batch]
+        fresh = list(tx.execute(statement, values).scalars())
+        added += len(fresh)
+        size_bytes += sum(sizes[Sha256(sha256)] for sha256 in fresh)
+    if size_bytes:
+        tx.execute(
+            update(repos)
+            .where(repos.c.id == repo)
+            .values(used_storage_bytes=repos.c.used_storage_bytes + size_bytes)
+        )
+    return added
 
 
 def unlink(tx: Tx, repo: int, gone: Collection[Sha256]) -> None:
@@ -326,6 +394,12 @@ def doom(tx: Tx, keys: Iterable[str], *, delete_after: datetime) -> None:
     """Hand keys to the sweeper; one that is there already keeps its moment."""
     for key in keys:
         tx.execute(insert_ignore(tx, doomed_objects).values(key=key, delete_after=delete_after))
+
+
+def hasten_doomed(tx: Tx, *, due_until: datetime, now: datetime) -> None:
+    """Let the time of the keys that would be due until a moment be over now."""
+    waiting = (doomed_objects.c.delete_after > now) & (doomed_objects.c.delete_after <= due_until)
+    tx.execute(update(doomed_objects).where(waiting).values(delete_after=now))
 
 
 def reprieve(tx: Tx, key: str, *, now: datetime) -> bool:

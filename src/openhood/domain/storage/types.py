@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from openhood.base.names import Sha256
+from openhood.base.names import Sha256, XetHash
 
 
 @dataclass(frozen=True, slots=True)
 class LfsObject:
-    """A verified object; ``key`` is where its bytes lie in the object store."""
+    """A verified object, wherever its bytes are: whole under ``key``, as the Xet file ``xet_hash``, or both."""
 
     sha256: Sha256
     size_bytes: int
-    key: str
+    key: str | None
+    xet_hash: XetHash | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +58,23 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class PlannedUpload:
-    """What a client that wants to upload an object should do: nothing when both are None."""
+    """What a client that wants to upload an object should do: nothing when there is no other fact.
+
+    ``by_xet``: send its chunks to the CAS.
+    """
 
     sha256: Sha256
     size_bytes: int
     upload: Upload | None = None
+    by_xet: bool = False
     refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """The answer to a batch of wished uploads; ``is_multipart`` holds for all of them alike."""
+    """The answer to a batch of wished uploads; ``transfer`` holds for all of them alike."""
 
-    is_multipart: bool
+    transfer: Literal["basic", "multipart", "xet"]
     objects: tuple[PlannedUpload, ...]
 
 
@@ -94,7 +100,10 @@ class UploadTicket:
 
 @dataclass(frozen=True, slots=True)
 class LfsFile:
-    """One path that names or named an object; ``file_oid`` identifies the pair of both."""
+    """One path that names or named an object; ``file_oid`` identifies the pair of both.
+
+    ``xet_hash`` is the object's as a Xet file, where it is one and that was asked for.
+    """
 
     file_oid: str
     path: str
@@ -102,6 +111,7 @@ class LfsFile:
     size_bytes: int
     ref: str | None
     pushed_at: datetime
+    xet_hash: XetHash | None = None
 
 
 @dataclass(frozen=True, slots=True)

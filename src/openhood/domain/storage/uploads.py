@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 
@@ -21,12 +22,11 @@ from openhood.base.names import Sha256
 from openhood.base.ports import ObjectWriter, PartWriter
 from openhood.domain import links
 from openhood.domain.services import Services
-from openhood.domain.storage import rows
+from openhood.domain.storage import keeping, rows
 from openhood.domain.storage.types import LfsObject, PlannedUpload, Refusal, Upload, UploadPlan, UploadTicket
 from openhood.engines.lfs import BatchObject
 from openhood.infra import keys
 from openhood.infra.db.engine import Tx
-from openhood.infra.jobs import queue
 
 LIFETIME_S = 24 * 3600.0
 MAX_PARTS = 10_000
@@ -51,47 +51,63 @@ class UploadGone(NotFound):
 
 
 def plan_uploads(
-    sv: Services, *, repo: int, owner: int, user: int, objects: Sequence[BatchObject], may_multipart: bool
+    sv: Services, *, repo: int, owner: int, user: int, objects: Sequence[BatchObject], transfers: Sequence[str]
 ) -> UploadPlan:
     """Decide for each object of a batch whether and how it is to be uploaded. Opens its own units.
 
     An object that only other repositories have is uploaded again like an unknown one: the caller must
     prove to have it, and must not learn that it exists. *Args*: ``user`` is the account that uploads;
-    ``may_multipart``: the client can upload in parts. *Raises* NotFound where the repository is gone.
+    ``transfers``: what the client can do, by their names. *Raises* NotFound where the repository is gone.
     """
     limits = sv.settings.limits
     with sv.db.read() as tx:
         known = rows.find_linked(tx, repo, {wish.oid for wish in objects})
         room = room_left(tx, owner=owner, limit_bytes=limits.namespace_storage_bytes)
     wanted = [wish for wish in objects if wish.oid not in known and wish.size_bytes <= limits.lfs_file_bytes]
-    is_multipart = may_multipart and any(
-        wish.size_bytes and wish.size_bytes >= limits.lfs_multipart_from_bytes for wish in wanted
-    )
+    transfer = _choose_transfer(transfers, wanted, multipart_from_bytes=limits.lfs_multipart_from_bytes)
     total_bytes = sum(wish.size_bytes for wish in wanted)
     least_bytes = max(limits.lfs_part_bytes, -(-total_bytes // MAX_BATCH_PARTS))
     now = sv.clock.now()
     uploads: dict[Sha256, Upload] = {}
+    sizes = {each.sha256: each.size_bytes for each in known.values()}
     planned: list[PlannedUpload] = []
     for wish in objects:
-        refusal = _refuse(wish, known.get(wish.oid), uploads.get(wish.oid), room, limits.lfs_file_bytes)
+        refusal = _refuse(wish, sizes.get(wish.oid), room, limits.lfs_file_bytes)
         if refusal is not None:
             planned.append(PlannedUpload(wish.oid, wish.size_bytes, refusal=refusal))
             continue
         if wish.oid in known:
             planned.append(PlannedUpload(wish.oid, wish.size_bytes))
             continue
-        if wish.oid not in uploads:
-            part_bytes = part_size(wish.size_bytes, least_bytes) if is_multipart else 0
-            uploads[wish.oid] = _new_upload(repo, user, wish, part_bytes, now=now)
+        if wish.oid not in sizes:
+            sizes[wish.oid] = wish.size_bytes
             room = None if room is None else room - wish.size_bytes
-        planned.append(PlannedUpload(wish.oid, wish.size_bytes, upload=uploads[wish.oid]))
+            if transfer != "xet":
+                part_bytes = part_size(wish.size_bytes, least_bytes) if transfer == "multipart" else 0
+                uploads[wish.oid] = _new_upload(repo, user, wish, part_bytes, now=now)
+        planned.append(
+            PlannedUpload(
+                wish.oid, wish.size_bytes, upload=uploads.get(wish.oid), by_xet=transfer == "xet"
+            )
+        )
     if uploads:
         try:
             with sv.db.write() as tx:
                 rows.insert_uploads(tx, list(uploads.values()), now=now)
         except IntegrityError as error:
             raise NotFound("The repository was deleted meanwhile.") from error
-    return UploadPlan(is_multipart, tuple(planned))
+    return UploadPlan(transfer, tuple(planned))
+
+
+def _choose_transfer(
+    offered: Sequence[str], wanted: Sequence[BatchObject], *, multipart_from_bytes: int
+) -> Literal["basic", "multipart", "xet"]:
+    """Return how all of ``wanted`` are to come: as chunks where the client can, else in parts where one is large."""
+    # Nothing has no chunks, so it cannot come as such.
+    if "xet" in offered and wanted and all(wish.size_bytes for wish in wanted):
+        return "xet"
+    is_large = any(wish.size_bytes and wish.size_bytes >= multipart_from_bytes for wish in wanted)
+    return "multipart" if "multipart" in offered and is_large else "basic"
 
 
 def part_size(size_bytes: int, least_bytes: int) -> int:
@@ -121,15 +137,13 @@ def read_ticket(sv: Services, token: str, *, purpose: str, sha256: str) -> Uploa
 
 
 def _refuse(
-    wish: BatchObject, known: LfsObject | None, begun: Upload | None, room: int | None, limit_bytes: int
+    wish: BatchObject, known_bytes: int | None, room: int | None, limit_bytes: int
 ) -> Refusal | None:
-    had = known or begun
-    if had is not None:
-        if had.size_bytes == wish.size_bytes:
+    """Say why an object may not come; ``known_bytes`` is its size if it is here or came earlier in the batch."""
+    if known_bytes is not None:
+        if known_bytes == wish.size_bytes:
             return None
-        return Refusal(
-            422, f"Object {wish.oid} has {had.size_bytes} bytes, not the announced {wish.size_bytes}."
-        )
+        return Refusal(422, f"Object {wish.oid} has {known_bytes} bytes, not the announced {wish.size_bytes}.")
     if wish.size_bytes > limit_bytes:
         return Refusal(
             413, f"Object {wish.oid} has {wish.size_bytes} bytes; this hub takes files up to {limit_bytes}."
@@ -376,31 +390,18 @@ def _settle_in(tx: Tx, sv: Services, upload: Upload, *, now: datetime) -> _Outco
         # Finished by another request, swept away, or the repository is gone.
         linked = rows.find_linked(tx, upload.repo, [made.sha256]).get(made.sha256)
         if linked is None or linked.key != made.key:
-            _doom_now(tx, made.key, now=now)
+            keeping.doom_now(tx, upload.key, now=now)
         return _Outcome.GONE if linked is None else _Outcome.DONE
     owner = rows.get_owner(tx, upload.repo)
     limit_bytes = sv.settings.limits.namespace_storage_bytes
     room = None if owner is None else room_left(tx, owner=owner, limit_bytes=limit_bytes)
     if owner is None or (room is not None and made.size_bytes > room):
-        _doom_now(tx, made.key, now=now)
+        keeping.doom_now(tx, upload.key, now=now)
         return _Outcome.GONE if owner is None else _Outcome.OVER_QUOTA
-    _keep(tx, upload.repo, made, now=now)
+    keeping.keep(tx, upload.repo, made, now=now)
     return _Outcome.DONE
 
 
-def _keep(tx: Tx, repo: int, made: LfsObject, *, now: datetime) -> None:
-    """Give the repository the object; of several copies of the same bytes the first one stays."""
-    for _ in range(3):
-        kept = rows.lock_objects(tx, [made.sha256]).get(made.sha256)
-        if kept is not None:
-            break
-        # Another unit may insert, or forget, the same object between these two statements.
-        rows.insert_object(tx, made, now=now)
-    else:
-        raise Unavailable("The object is being changed by others. Try again in a moment.")
-    if kept.key != made.key:
-        _doom_now(tx, made.key, now=now)
-    rows.link(tx, repo, kept, now=now)
 
 
 def _give_up(sv: Services, upload: Upload) -> None:
@@ -408,12 +409,7 @@ def _give_up(sv: Services, upload: Upload) -> None:
     now = sv.clock.now()
     with sv.db.write() as tx:
         if rows.take_upload(tx, upload.id):
-            _doom_now(tx, upload.key, now=now)
-
-
-def _doom_now(tx: Tx, key: str, *, now: datetime) -> None:
-    rows.doom(tx, [key], delete_after=now)
-    queue.enqueue(tx, "delete_doomed", {}, now=now, dedup_key="delete_doomed")
+            keeping.doom_now(tx, upload.key, now=now)
 
 
 # --- without a client -----------------------------------------------------------------------
@@ -455,18 +451,18 @@ def import_file(sv: Services, *, repo_number: int, path: Path) -> Imported:
         writer.commit()
     finally:
         writer.abort()
-    _publish_imported(sv, repo_number, LfsObject(sha256, size_bytes, key))
+    _publish_imported(sv, repo_number, LfsObject(sha256, size_bytes, key), key=key)
     return Imported(sha256, size_bytes, is_new=True)
 
 
-def _publish_imported(sv: Services, repo: int, made: LfsObject) -> None:
+def _publish_imported(sv: Services, repo: int, made: LfsObject, *, key: str) -> None:
     now = sv.clock.now()
     with sv.db.write() as tx:
         if rows.get_owner(tx, repo) is None:
             raise NotFound(f"There is no repository number {repo}.")
-        if not rows.reprieve(tx, made.key, now=now):
+        if not rows.reprieve(tx, key, now=now):
             raise Unavailable("The import took too long. Try again.")
-        _keep(tx, repo, made, now=now)
+        keeping.keep(tx, repo, made, now=now)
 
 
 def _hash_file(path: Path) -> tuple[str, int]:

@@ -41,7 +41,11 @@ def _file(file: LfsFile) -> dict[str, object]:
         "pushedAt": moment(file.pushed_at),
         "size": file.size_bytes,
     }
-    return shown if file.ref is None else {**shown, "ref": file.ref}
+    if file.ref is not None:
+        shown["ref"] = file.ref
+    if file.xet_hash is not None:
+        shown["xetHash"] = file.xet_hash
+    return shown
 
 
 class _Deletions(BaseModel):
@@ -105,7 +109,7 @@ class _Duplication(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     target: _Target
-    # Any: `xetHash` and `filename` come along and mean nothing here.
+    # Any: `xetHash` and `filename` come along, but the SHA-256 says it all.
     files: list[dict[str, Any]]
 
 

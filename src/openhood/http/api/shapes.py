@@ -80,7 +80,7 @@ _COMMON: Mapping[str, Show] = {
     "resourceGroup": lambda info: None,
     "region": lambda info: "us",
     "gitalyUid": lambda info: info.repo.hex_id,
-    "xetEnabled": lambda info: False,
+    "xetEnabled": lambda info: True,
 }
 _COUNTED: Mapping[str, Show] = {
     "downloads": lambda info: info.listed.downloads,

@@ -140,6 +140,8 @@ def _tree_item(item: TreeItem, *, expand: bool) -> dict[str, object]:
                 "size": pointer.size_bytes,
                 "pointerSize": item.blob.blob_bytes,
             }
+    if item.xet_hash is not None:
+        made["xetHash"] = item.xet_hash
     if expand:
         last = item.last_commit
         if last is not None:

@@ -54,13 +54,9 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
 
 # The same below `/api/{type}/{id}/`.
 _BELOW_REPO: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("Discussions", _ALL, "discussions*"),
+    ("Discussions", ("GET", "PUT", "PATCH", "DELETE"), "discussions"),
+    ("Discussions", _ALL, "discussions/*"),
     ("Likes", _ALL, "like likers"),
-    (
-        "Xet storage (set HF_HUB_DISABLE_XET=1 to upload without it)",
-        ("GET",),
-        "xet-read-token/{rev} xet-write-token/{rev}",
-    ),
     ("Safetensors metadata", ("GET",), "safetensors-metadata/*"),
     ("Leaderboards", ("GET",), "leaderboard"),
     ("The dataset viewer", ("GET",), "parquet* croissant sql-console/*"),

@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -34,6 +36,7 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
 
@@ -332,8 +335,11 @@ lfs_objects = Table(
     metadata,
     Column("sha256", String(64), primary_key=True),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("key", String(200), nullable=False),  # where the verified bytes lie in the object store
+    # Where the bytes are: as a whole under a key of the object store, as chunks of a Xet file, or both.
+    Column("key", String(200)),
+    Column("xet_hash", String(64)),
     Column("created_at", Moment, nullable=False),
+    CheckConstraint("key IS NOT NULL OR xet_hash IS NOT NULL", name="has_bytes"),
 )
 
 repo_lfs = Table(
@@ -404,6 +410,114 @@ doomed_objects = Table(
     Column("key", String(300), primary_key=True),
     Column("delete_after", Moment, nullable=False),
     Index("ix_doomed_objects_delete_after", "delete_after"),
+)
+
+# --- chunks: no table has a row per chunk, the footers of the stored xorbs are that index ---------
+
+xorbs = Table(
+    "xorbs",  # a row per 64 MiB
+    metadata,
+    _id(),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("chunk_count", Integer, nullable=False),
+    Column("raw_bytes", Integer, nullable=False),
+    Column("stored_bytes", Integer, nullable=False),  # the chunks as stored; the footer comes after them
+    Column("key", String(200), nullable=False),
+    Column("state", String(12), nullable=False),  # live | condemned | damaged
+    Column("state_since", Moment, nullable=False),
+    Column("lease_until", Moment, nullable=False),  # some client may name it until then without asking
+    Column("verified_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    # Only of the few that are not live: on an index of all, SQLite would rather walk that than ids.
+    Index(
+        "ix_xorbs_not_live",
+        "id",
+        sqlite_where=text("state != 'live'"),
+        postgresql_where=text("state != 'live'"),
+    ),
+    Index("ix_xorbs_verified_at", "verified_at"),
+    # An id must never come back: rows that name a deleted xorb may outlive it for a moment.
+    sqlite_autoincrement=True,
+)
+
+xet_files = Table(
+    "xet_files",
+    metadata,
+    _id(),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column(
+        "sha256",
+        String(64),
+        ForeignKey("lfs_objects.sha256", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("terms", LargeBinary, nullable=False),  # 44 bytes each, see `engines.xet.terms`
+    Column("created_at", Moment, nullable=False),
+    Index("ix_xet_files_sha256", "sha256"),
+)
+
+xet_file_xorbs = Table(
+    "xet_file_xorbs",  # what keeps a xorb alive
+    metadata,
+    _ref("file_id", "xet_files.id", primary_key=True),
+    Column("xorb_id", _Id, ForeignKey("xorbs.id"), primary_key=True),
+    Index("ix_xet_file_xorbs_xorb_id", "xorb_id"),
+)
+
+xet_shards = Table(
+    "xet_shards",  # what came together, so that a dedup answer can bring the neighbours
+    metadata,
+    _id(),
+    Column("created_at", Moment, nullable=False),
+)
+
+xet_shard_xorbs = Table(
+    "xet_shard_xorbs",
+    metadata,
+    _ref("shard_id", "xet_shards.id", primary_key=True),
+    _ref("xorb_id", "xorbs.id", primary_key=True),
+    Index("ix_xet_shard_xorbs_xorb_id", "xorb_id"),
+)
+
+xet_chunks = Table(
+    "xet_chunks",  # only chunks that clients ask for: 1 in 1024, and the first of each file
+    metadata,
+    Column("domain", _Id, primary_key=True, autoincrement=False),  # 0: for everybody, else an account
+    Column("chunk", LargeBinary(16), primary_key=True),  # the first half of its hash
+    _ref("xorb_id", "xorbs.id"),
+    Column("shard_id", _Id, nullable=False),  # a hint only: the shard may be gone
+    Index("ix_xet_chunks_xorb_id", "xorb_id"),
+    sqlite_with_rowid=False,
+)
+
+xorb_grants = Table(
+    "xorb_grants",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _ref("repo_id", "repos.id"),
+    Column("xorb", String(64), nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_xorb_grants_expires_at", "expires_at"),
+)
+
+xorb_senders = Table(
+    "xorb_senders",  # who brought which xorb not long ago, so that an upload that was cut off can go on
+    metadata,
+    Column("user_id", _Id, primary_key=True, autoincrement=False),  # the account may be gone
+    _ref("xorb_id", "xorbs.id", primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_xorb_senders_xorb_id", "xorb_id"),
+    Index("ix_xorb_senders_expires_at", "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+hub_facts = Table(
+    "hub_facts",  # what this installation decided once about itself
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(200), nullable=False),
 )
 
 # --- work and traces ------------------------------------------------------------------------

@@ -5,7 +5,7 @@ What a job does lives with its noun; who runs it lives in `worker`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -71,6 +71,15 @@ def claim(tx: Tx, *, now: datetime, lease_s: float) -> Job | None:
         .values(attempts=row.attempts + 1, lease_until=now + timedelta(seconds=lease_s), dedup_key=None)
     )
     return Job(row.id, row.kind, row.payload, row.attempts + 1)
+
+
+def renew(tx: Tx, running: Sequence[Job], *, now: datetime, lease_s: float) -> None:
+    """Extend the leases of jobs that are still running."""
+    tx.execute(
+        update(jobs)
+        .where(jobs.c.id.in_([job.id for job in running]), jobs.c.lease_until.is_not(None))
+        .values(lease_until=now + timedelta(seconds=lease_s))
+    )
 
 
 def finish(tx: Tx, job: Job) -> None:

@@ -30,10 +30,13 @@ class Worker:
         self._clock = clock
         self._handlers = handlers
         self._stopping = threading.Event()
+        self._running: dict[int, queue.Job] = {}
         self._threads = [
             threading.Thread(target=self._run, name=f"jobs-{number}", daemon=True)
             for number in range(threads)
         ]
+        if threads:
+            self._threads.append(threading.Thread(target=self._renew, name="jobs-leases", daemon=True))
 
     def start(self) -> None:
         """Start the threads."""
@@ -64,6 +67,18 @@ class Worker:
             if not ran:
                 self._stopping.wait(IDLE_S)
 
+    def _renew(self) -> None:
+        """Keep the jobs that are running from being taken for those of a dead worker: some run for hours."""
+        while not self._stopping.wait(LEASE_S / 3):
+            running = list(self._running.values())
+            if not running:
+                continue
+            try:
+                with self._db.write() as tx:
+                    queue.renew(tx, running, now=self._clock.now(), lease_s=LEASE_S)
+            except Exception as error:  # as above; two more turns come before the leases end
+                structlog.get_logger("jobs").warning("jobs.unavailable", error=str(error))
+
     def _run_one(self) -> bool:
         now = self._clock.now()
         with self._db.read() as tx:
@@ -73,6 +88,7 @@ class Worker:
             job = queue.claim(tx, now=now, lease_s=LEASE_S)
         if job is None:
             return False
+        self._running[job.id] = job
         try:
             self._handlers[job.kind](job.payload)
         except Exception as error:  # whatever a handler raises is kept with the job and tried again
@@ -86,4 +102,6 @@ class Worker:
             JOBS.labels(job.kind, "done").inc()
             with self._db.write() as tx:
                 queue.finish(tx, job)
+        finally:
+            del self._running[job.id]
         return True
