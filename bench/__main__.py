@@ -12,7 +12,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench import clone, commits, download, memory, objects, push, requests, tree, upload
+from bench import (
+    chunkindex,
+    clone,
+    commits,
+    download,
+    memory,
+    objects,
+    push,
+    requests,
+    tree,
+    upload,
+    xetclient,
+    xetdedup,
+    xetingest,
+    xetread,
+)
 from bench.plan import FULL, QUICK, Plan
 from bench.report import HEAD, Line
 from bench.site import Site, cpu_seconds
@@ -27,6 +42,11 @@ SUBJECTS: Mapping[str, Callable[[Site, Plan, Path], Iterator[Line]]] = {
     "commits": commits.run,
     "tree": tree.run,
     "objects": objects.run,
+    "chunkindex": chunkindex.run,
+    "xetingest": xetingest.run,
+    "xetclient": xetclient.run,
+    "xetread": xetread.run,
+    "xetdedup": xetdedup.run,
 }
 
 

@@ -31,6 +31,19 @@ class Content:
             yield _BLOCK
 
 
+class Bytes(Content):
+    """Bytes that are there already."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size_bytes = len(data)
+        self.sha256 = hashlib.sha256(data).hexdigest()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._data), BLOCK_BYTES):
+            yield self._data[start : start + BLOCK_BYTES]
+
+
 def get(
     address: tuple[str, int],
     path: str,

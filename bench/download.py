@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import bulk, peers
 from bench.plan import Plan, seconds
 from bench.report import Line, take_turns
-from bench.site import Site
+from bench.site import UNCHANGED, Site
 
 RANGES = 64
 
@@ -24,6 +24,7 @@ def store(site: Site, name: str, content: bulk.Content) -> str:
 
 def run(site: Site, plan: Plan, directory: Path) -> Iterator[Line]:
     """Measure."""
+    site.restart(UNCHANGED)
     content = bulk.Content(1, plan.large_mib)
     path = store(site, "download", content)
     root = directory / "root"

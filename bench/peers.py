@@ -124,13 +124,27 @@ def hello(directory: Path) -> Iterator[str]:
         running.stop()
 
 
-def _run(directory: Path, commands: list[list[str]]) -> Supervised:
+@contextmanager
+def floor(directory: Path, *, syncs: bool) -> Iterator[str]:
+    """Run `bench.xetfloor`, a hub that stores and returns bytes and does nothing else; yields its URL."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = find_free_port()
+    command = [sys.executable, "-m", "bench.xetfloor", str(port), str(directory), "fsync" if syncs else "-"]
+    running = _run(directory, [command], cwd=Path(__file__).resolve().parents[1])
+    try:
+        running.wait_for_port(port, timeout_s=20)
+        yield f"http://{HOST}:{port}"
+    finally:
+        running.stop()
+
+
+def _run(directory: Path, commands: list[list[str]], *, cwd: Path | None = None) -> Supervised:
     environment = {**clean_environment(), "HOME": str(directory), "GIT_CONFIG_NOSYSTEM": "1"}
     return Supervised(
         [
             Program(
                 command=command,
-                cwd=directory,
+                cwd=cwd or directory,
                 log=directory / f"{Path(command[0]).name}.log",
                 env=environment,
                 stop_signal=signal.SIGTERM,

@@ -17,7 +17,12 @@ class Plan:
     push_files: int = 2_000
     commit_files: tuple[int, ...] = (1, 100, 10_000)
     tree_files: int = 100_000
+    chunk_rows: int = 10_000_000
+    xorb_mib: int = 64
+    client_kinds: tuple[str, ...] = ("random", "bf16")
     load_s: int = 5
+    dedup_mb: int = 200
+    dedup_cases: tuple[str, ...] = ("random", "parquet", "safetensors", "gguf")
 
     @property
     def large(self) -> str:
@@ -33,7 +38,12 @@ QUICK = Plan(
     push_files=200,
     commit_files=(1, 100),
     tree_files=10_000,
+    chunk_rows=100_000,
+    xorb_mib=8,
+    client_kinds=("bf16",),
     load_s=1,
+    dedup_mb=20,
+    dedup_cases=("random",),
 )
 
 

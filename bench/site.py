@@ -16,6 +16,8 @@ from openhood.testing.server import Server, provision, start_server
 OWNER = "bench"
 TOKEN = "hf_benchbenchbenchbenchbenchbench"
 PASSWORD = "not-a-secret-in-a-benchmark"
+UNCHANGED = {"OPENHOOD_XET_CONVERT": "false"}
+"""Settings with which large files stay whole: turning them into chunks in the background takes a processor's time."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -24,6 +26,7 @@ class Site:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._env: Mapping[str, str] = {}
         self._data = directory / "data"
         provision(
             self._data,
@@ -45,7 +48,7 @@ class Site:
     def _start(self) -> Server:
         begun = time.perf_counter()
         # What a user gets: only the lines about single requests go to a file nobody reads.
-        server = start_server(self._data)
+        server = start_server(self._data, env=self._env)
         self.start_s = time.perf_counter() - begun
         return server
 
@@ -67,8 +70,9 @@ class Site:
         """The server's process."""
         return self._server.pid
 
-    def restart(self) -> None:
-        """Stop the server and start it anew, with nothing in memory."""
+    def restart(self, env: Mapping[str, str] | None = None) -> None:
+        """Stop the server and start it anew, with nothing in memory; ``env`` are other settings from now on."""
+        self._env = self._env if env is None else env
         self._server.stop()
         self._server = self._start()
 
@@ -128,6 +132,11 @@ class Site:
             **{"Content-Type": "application/vnd.git-lfs+json"},
         )
         return str(answer["objects"][0]["actions"]["upload"]["href"])
+
+    def xet_access(self, repo: str) -> tuple[str, str]:
+        """Return the address of the CAS and a token to write to a model repository's chunks."""
+        answer = json.loads(self.call("GET", f"/api/models/{repo}/xet-write-token/main"))
+        return str(answer["casUrl"]), str(answer["accessToken"])
 
     def lose_objects(self, size_bytes: int) -> None:
         """Remove stored objects of a size behind the hub's back, so that they fill neither disk nor memory.

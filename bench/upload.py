@@ -10,11 +10,12 @@ from pathlib import Path
 from bench import bulk
 from bench.plan import Plan, seconds
 from bench.report import Line, take_turns
-from bench.site import Site
+from bench.site import UNCHANGED, Site
 
 
 def run(site: Site, plan: Plan, directory: Path) -> Iterator[Line]:
     """Measure."""
+    site.restart(UNCHANGED)
     repo = site.create("upload")
 
     def to_hub(number: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from openhood.testing.venvs import client_python
 PASSWORD = "correct horse battery"
 GENERATIONS = ("hub-2.4", "hub-1", "hub-0.36", "hub-0.23")
 
-_DECLARATION = {
+DECLARATION = {
     "users": [
         {"name": "root", "password": PASSWORD, "email": "root@example.org", "admin": True,
          "tokens": [{"name": "admin", "value": "hf_rootWrites", "role": "write"}]},
@@ -54,7 +55,7 @@ def hub() -> Iterator[Hub]:
     """The hub: ``root`` administers it; ``alice`` (admin), ``bob`` (write) and ``reader`` are members of ``acme``."""
     with tempfile.TemporaryDirectory(prefix="openhood-clients-") as directory:
         data_dir = Path(directory)
-        server.provision(data_dir, _DECLARATION)
+        server.provision(data_dir, DECLARATION)
         with server.start_server(data_dir) as running:
             # The clients compare the host of answered URLs with their own: people write `localhost`.
             url = running.url.replace("127.0.0.1", "localhost")
@@ -66,15 +67,19 @@ ClientMaker = Callable[..., Client]
 
 @pytest.fixture
 def make_client(hub: Hub, tmp_path: Path) -> ClientMaker:
-    """A function ``(generation, who=None)`` that gives ``who`` a home with that client in it; None is a stranger."""
+    """A function ``(generation, who=None)`` that gives ``who`` a home with that client in it; None is a stranger.
+
+    More arguments are those of `Client`.
+    """
     made = 0
 
-    def make(generation: str, who: str | None = None) -> Client:
+    def make(generation: str, who: str | None = None, **more: Any) -> Client:
         nonlocal made
         made += 1
         home = tmp_path / f"{who or 'stranger'}-{made}"
         home.mkdir()
-        return Client(python=client_python(generation), home=home, hub=hub, token=who and hub.tokens[who])
+        token = who and hub.tokens[who]
+        return Client(python=client_python(generation), home=home, hub=hub, token=token, **more)
 
     return make
 
@@ -89,5 +94,11 @@ def generation(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def alice(make_client: ClientMaker, generation: str) -> Client:
-    """Alice with the client of this ``generation``."""
+    """Alice with the client of this ``generation``, which speaks Xet if it can."""
     return make_client(generation, "alice")
+
+
+@pytest.fixture
+def alice_without_xet(make_client: ClientMaker, generation: str) -> Client:
+    """Alice where she forbade her client to speak Xet."""
+    return make_client(generation, "alice", xet=False)

@@ -64,13 +64,19 @@ class Ran:
 
 @dataclass(frozen=True)
 class Client:
-    """A client in a home of its own, so that nobody else's cache or token is seen."""
+    """A client in a home of its own, so that nobody else's cache or token is seen.
+
+    ``url`` is where it finds the hub, if not at the hub's own address; ``xet`` whether it may speak Xet, as it does
+    unless a user forbids it.
+    """
 
     python: Path
     home: Path
     hub: Hub
     token: str | None
     more_env: dict[str, str] = field(default_factory=dict)
+    url: str | None = None
+    xet: bool = True
 
     @property
     def env(self) -> dict[str, str]:
@@ -78,8 +84,7 @@ class Client:
         env = clean_environment() | {
             "HOME": str(self.home),
             "HF_HOME": str(self.home / "hf"),
-            "HF_ENDPOINT": self.hub.url,
-            "HF_HUB_DISABLE_XET": "1",
+            "HF_ENDPOINT": self.url or self.hub.url,
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -96,6 +101,8 @@ class Client:
         }
         if self.token is not None:
             env["HF_TOKEN"] = self.token
+        if not self.xet:
+            env["HF_HUB_DISABLE_XET"] = "1"
         return env | self.more_env
 
     def call(self, function: Callable[..., Any], **arguments: Any) -> Any:
@@ -103,14 +110,32 @@ class Client:
 
         Its source is sent, so it imports what it needs itself; `scripts/kit.py` is there as ``kit``.
         """
+        command, answer = self._prepare(function, arguments)
+        ran = self.run(*command)
+        assert ran.code == 0, f"{function.__name__} failed in {self.python}:\n{ran.text}"
+        return json.loads(answer.read_text())
+
+    def start(self, function: Callable[..., Any], **arguments: Any) -> subprocess.Popen[bytes]:
+        """Start what `call` would run, in a process group of its own, and leave it running."""
+        command, _answer = self._prepare(function, arguments)
+        with (self.home / "started.log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self.home,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _prepare(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> tuple[list[str], Path]:
         source = textwrap.dedent(inspect.getsource(function)) + _MAIN.replace("{name}", function.__name__)
         script = self.home / f"{function.__name__}.py"
         script.write_text("from __future__ import annotations\n\n" + source)
         answer = self.home / f"{function.__name__}.json"
         answer.unlink(missing_ok=True)
-        ran = self.run(str(self.python), str(script), json.dumps(arguments), str(answer))
-        assert ran.code == 0, f"{function.__name__} failed in {self.python}:\n{ran.text}"
-        return json.loads(answer.read_text())
+        return [str(self.python), str(script), json.dumps(arguments), str(answer)], answer
 
     def run(self, *command: str, cwd: Path | None = None, stdin: str | None = None) -> Ran:
         """Run a program and return what it did."""

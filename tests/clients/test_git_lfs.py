@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -311,3 +312,45 @@ def test_after_a_move(git: Git, hub: Hub, api: Client, repo: str, clone: Clone) 
     pushed = git.run("push", "origin", "main", cwd=work)
     assert pushed.code == 0, pushed.text
     assert sorted(files_of(api, new)) == ["v.bin", "w.bin"]
+
+
+def test_xet_and_git_are_one(git: Git, api: Client, hub: Hub, repo: str, clone: Clone) -> None:
+    """What came in chunks is smudged by git-lfs, and what git-lfs pushed is fetched in chunks later."""
+
+    def upload(repo: str, home: str) -> dict:
+        from huggingface_hub import HfApi
+        from kit import floats, json_lines, noise, write_tree
+
+        want = write_tree(f"{home}/up", {"w.safetensors": floats(11_000_001), "d/n.bin": noise(90_000), "l.jsonl": json_lines(12_000_000)})  # fmt: skip
+        HfApi().upload_folder(folder_path=f"{home}/up", repo_id=repo)
+        return want
+
+    def hashes(repo: str) -> dict:
+        from huggingface_hub import HfApi
+
+        return {
+            each.path: each.xet_hash
+            for each in HfApi().list_repo_tree(repo, recursive=True)
+            if getattr(each, "lfs", None)
+        }
+
+    want = api.call(upload, repo=repo, home=str(api.home))
+    assert all(api.call(hashes, repo=repo).values())
+    work = clone(repo, "work")
+    got = read_tree(work)
+    got.pop(".gitattributes")
+    assert got == want
+    assert git.run("lfs", "fsck", cwd=work).code == 0
+
+    pushed = write_tree(work, {"pushed.bin": pattern(3_000_000, 9)})
+    git.commit(work, {}, "By git")
+    git("push", "--quiet", "origin", "main", cwd=work)
+    assert files_of(api, repo) == want | pushed
+    deadline = time.monotonic() + 60
+    while not api.call(hashes, repo=repo)["pushed.bin"]:
+        assert time.monotonic() < deadline, "what git pushed is turned into chunks"
+        time.sleep(0.2)
+    shutil.rmtree(api.home / "hf")
+    assert files_of(api, repo) == want | pushed
+    again = clone(repo, "again", None)
+    assert sha256(again / "pushed.bin") == pushed["pushed.bin"]

@@ -191,7 +191,7 @@ def test_what_is_wrong_is_said(alice: Client, hub: Hub) -> None:
     assert seen["yaml"]["kinds"], "an invalid card is refused"
 
 
-def test_an_interrupted_download_goes_on(alice: Client, hub: Hub) -> None:
+def test_an_interrupted_download_goes_on(alice_without_xet: Client, hub: Hub) -> None:
     def story(repo: str) -> dict:
         import os
 
@@ -218,7 +218,7 @@ def test_an_interrupted_download_goes_on(alice: Client, hub: Hub) -> None:
         return {"same": sha256(path) == sha256(data), "etag": etag == sha256(data), "part": part.status_code,
                 "length": len(part.content)}  # fmt: skip
 
-    seen = alice.call(story, repo=hub.new_id())
+    seen = alice_without_xet.call(story, repo=hub.new_id())
     assert seen == {"same": True, "etag": True, "part": 206, "length": 10}
 
 
@@ -324,7 +324,7 @@ def test_cards(alice: Client, hub: Hub, generation: str) -> None:
     assert seen["pipeline"] == ("text-generation" if newest else seen["pipeline"])
 
 
-def test_a_killed_upload_goes_on(alice: Client, hub: Hub) -> None:
+def test_a_killed_upload_goes_on(alice_without_xet: Client, hub: Hub) -> None:
     def start(repo: str, home: str) -> str:
         import os
 
@@ -367,8 +367,8 @@ def test_a_killed_upload_goes_on(alice: Client, hub: Hub) -> None:
 
     repo = hub.new_id()
     with pytest.raises(AssertionError):
-        alice.call(start, repo=repo, home=str(alice.home))
-    seen = alice.call(finish, repo=repo, home=str(alice.home))
+        alice_without_xet.call(start, repo=repo, home=str(alice_without_xet.home))
+    seen = alice_without_xet.call(finish, repo=repo, home=str(alice_without_xet.home))
     assert seen["before"] == [".gitattributes"], "nothing is seen before the commit"
     assert seen["sent"] <= 2, "what arrived is not sent again"
     assert seen["same"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clients.drivers import SCRIPTS, Client, Hub
+from clients.scripts.kit import floats
 from openhood.testing.venvs import client_modules
 
 pytestmark = pytest.mark.clients
@@ -66,3 +67,32 @@ def test_a_story(hub: Hub, tmp_path: Path, kind: str) -> None:
         assert seen[name]["kind"] == "HubApiError"
         assert seen[name]["request"], "every error names its request"
         assert seen[name]["text"]
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_xet(hub: Hub, tmp_path: Path, kind: str) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("Node is not installed")
+    (tmp_path / "node_modules").symlink_to(client_modules() / "node_modules")
+    script = tmp_path / "xet.mjs"
+    script.write_bytes((SCRIPTS / "xet.mjs").read_bytes())
+    (tmp_path / "data").write_bytes(floats(12_000_001, 77))
+    repo = hub.new_id()
+    node = Client(python=Path(sys.executable), home=tmp_path, hub=hub, token=None)
+    before = len(hub.server.log_text())
+    ran = node.run("node", str(script), hub.url, hub.tokens["alice"], repo, kind, str(tmp_path / "data"))
+    assert ran.code == 0, ran.text
+    seen = json.loads(ran.out)
+
+    assert seen["blob"] == "XetBlob"
+    assert seen["want"] == seen["whole"] == seen["plain"]
+    assert seen["slices"] == [True] * 4
+    assert seen["info"] == {"size": 12_000_001, "etag": seen["want"], "xet": True}
+    assert all(xet_hash for _path, xet_hash in seen["paths"])
+    assert all(seen[name] for name in ("small", "joined", "lfs", "branch", "proposed"))
+    prefix = "" if kind == "model" else "datasets/"
+    assert seen["pullRequest"] == f"{hub.url}/{prefix}{repo}/discussions/1"
+    asked = hub.server.log_text()[before:]
+    assert "/v1/xorbs/default/" in asked
+    assert "/v1/shards" in asked
+    assert "/reconstructions/" in asked

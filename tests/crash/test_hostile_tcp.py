@@ -9,16 +9,19 @@ import os
 import random
 import re
 import resource
+import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import lz4.frame
 import pytest
 
 from crash.site import DECLARATION, PART_BYTES, TOKEN
 from crash.wire import Wire, memory_bytes
+from crash.xetpieces import pack
 from openhood.testing.server import Server, provision, start_server
 
 AUTH = f"Authorization: Bearer {TOKEN}"
@@ -66,6 +69,16 @@ class Hub:
         body = {"operation": "download", "objects": [{"oid": oid, "size": size}]}
         answer = self.alice.post("/alice/m.git/info/lfs/objects/batch", json=body).json()
         return "actions" in answer["objects"][0]
+
+    def plan_xorb(self, name: str) -> tuple[str, list[str]]:
+        """Return the first line and the headers of a request that sends a xorb."""
+        found = self.alice.get("/api/models/alice/m/xet-write-token/main").json()
+        path = found["casUrl"].removeprefix(self.server.url)
+        return f"POST {path}/v1/xorbs/default/{name}", [f"Authorization: Bearer {found['accessToken']}"]
+
+    def has_xorb(self, name: str) -> bool:
+        """Whether a xorb is stored, whoever may know of it."""
+        return any(path.name.startswith(name) for path in (self.data_dir / "objects" / "xorbs").rglob("*"))
 
     def state(self) -> object:
         """What clients see of the repository."""
@@ -140,7 +153,13 @@ def _cut_push(hub: Hub) -> tuple[str, list[str], bytes]:
     return PUSH, [AUTH, PUSH_TYPE], body
 
 
-@pytest.mark.parametrize("make", [_cut_upload, _cut_part, _cut_commit, _cut_push])
+def _cut_xorb(hub: Hub) -> tuple[str, list[str], bytes]:
+    piece = pack(os.urandom(4 * MIB), random.Random(4))
+    line, headers = hub.plan_xorb(piece.name)
+    return line, headers, piece.body
+
+
+@pytest.mark.parametrize("make", [_cut_upload, _cut_part, _cut_commit, _cut_push, _cut_xorb])
 @pytest.mark.parametrize("how", ["length", "chunked"])
 def test_a_request_that_breaks_off_leaves_nothing(
     hub: Hub, make: Callable[[Hub], tuple[str, list[str], bytes]], how: str
@@ -157,6 +176,8 @@ def test_a_request_that_breaks_off_leaves_nothing(
     hub.wait_until_clean()
     if line.startswith("PUT"):
         assert not hub.has(hashlib.sha256(body).hexdigest(), len(body))
+    if "/v1/xorbs/" in line:
+        assert not hub.has_xorb(line.rpartition("/")[2])
 
 
 def test_a_push_without_reading_its_answer_is_finished_or_not_at_all(hub: Hub) -> None:
@@ -201,6 +222,49 @@ def test_the_hub_takes_all_files_it_may_open(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     line = next(line for line in limits if line.startswith("Max open files"))
     assert int(line.split()[3]) == (65536 if hard == resource.RLIM_INFINITY else min(65536, hard))
+
+
+def test_half_xorbs_by_the_dozen_keep_nobody_waiting(hub: Hub) -> None:
+    """Neither memory nor threads belong to senders that fall silent in the middle of a chunk."""
+    piece = pack(os.urandom(8 * MIB), random.Random(8))
+    line, headers = hub.plan_xorb(piece.name)
+    half = piece.body[: len(piece.body) // 2 + 1]
+    before = memory_bytes(hub.server.pid)
+    wires = [hub.wire() for _ in range(60)]
+    try:
+        for wire in wires:
+            wire.ask(line, *headers, f"Content-Length: {len(piece.body)}", body=half)
+        started = time.monotonic()
+        for _ in range(20):
+            assert hub.alice.get("/api/models/alice/m").status_code == 200
+        other = pack(os.urandom(MIB), random.Random(1))
+        where, who = hub.plan_xorb(other.name)
+        with hub.wire() as wire:
+            wire.ask(where, *who, f"Content-Length: {len(other.body)}", body=other.body)
+            assert wire.status() == 200
+        assert time.monotonic() - started < 20
+        assert memory_bytes(hub.server.pid) - before < 256 * MIB
+    finally:
+        for wire in wires:
+            wire.close()
+    hub.wait_until_clean()
+    assert not hub.has_xorb(piece.name)
+
+
+def test_xorbs_that_expand_without_end(hub: Hub) -> None:
+    """Chunks of a few bytes that claim 128 KiB, and frames that hold more than they claim."""
+    bomb = lz4.frame.compress(bytes(64 * MIB))
+    assert len(bomb) < 262_144 * 2
+    claimed = 131_072
+    stored = bomb[:262_144]
+    chunk = struct.pack("<II", len(stored) << 8, claimed << 8 | 1) + stored
+    line, headers = hub.plan_xorb("ab" * 32)
+    before = memory_bytes(hub.server.pid, peak=True)
+    for _ in range(8):
+        with hub.wire() as wire:
+            wire.ask(line, *headers, f"Content-Length: {len(chunk)}", body=chunk)
+            assert wire.status() == 400
+    assert memory_bytes(hub.server.pid, peak=True) - before < 32 * MIB
 
 
 @pytest.mark.parametrize("what", ["one header", "many headers", "the address", "a trailer", "empty lines"])

@@ -180,7 +180,7 @@ def test_the_real_client_killed_while_it_uploads(site: Site, tmp_path: Path) -> 
     class Where:
         url = site.url
 
-    client = Client(python=client_python("hub-2.4"), home=home, hub=Where(), token=TOKEN)  # type: ignore[arg-type]
+    client = Client(python=client_python("hub-2.4"), home=home, hub=Where(), token=TOKEN, xet=False)  # type: ignore[arg-type]
     script = (
         "import sys; from huggingface_hub import HfApi\n"
         "HfApi(endpoint=sys.argv[1]).upload_folder(repo_id=sys.argv[2], folder_path=sys.argv[3])"

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from crash.site import MULTIPART_FROM_BYTES, Interrupted, Site
+from crash.xetpieces import read_as_chunks
 
 T = TypeVar("T")
 
@@ -327,6 +328,13 @@ class Uploader(Worker):
     def check(self) -> None:
         assert list_files(self.site, self.repo) == set(self.files)
         self.check_files(self.repo, self.files)
+
+    def check_anew(self) -> None:
+        super().check_anew()
+        for path, content in self.files.items():
+            converted = read_as_chunks(self.site, self.repo, path)
+            assert converted in (None, content), (self.repo, path)
+            self.site.count("converted file", interrupted=converted is None)
 
 
 class Pusher(Worker):

@@ -6,7 +6,7 @@ Clients speak to the balancer (``url``) or, where a test wants to say who answer
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,14 +21,16 @@ from scale.balancer import Balancer
 class Pair(Site):
     """The two hubs as one site: killing one of them interrupts only who spoke with it."""
 
-    def __init__(self, directory: Path, *, database_url: str, objects_url: str) -> None:
-        env = {
+    def __init__(
+        self, directory: Path, *, database_url: str, objects_url: str, env: Mapping[str, str] | None = None
+    ) -> None:
+        own = {
             "OPENHOOD_DATABASE_URL": database_url,
             "OPENHOOD_OBJECTS_URL": objects_url,
             "OPENHOOD_SECRET_KEY": "the same everywhere",
             "OPENHOOD_THREADS": "16",
         }
-        self.prepare(directory, env={**ENV, **env})
+        self.prepare(directory, env={**ENV, **own, **(env or {})})
         self.data_dir = directory
         provision(directory / "a", DECLARATION, env=self.env)
         self.servers = {name: self._serve(name) for name in "ab"}

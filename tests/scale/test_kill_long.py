@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crash.rounds import kill_again_and_again
+from crash.rounds import CHUNK_KINDS, IN_A_HURRY, count_deleted, kill_again_and_again
 from crash.site import choose_seed
 
 
@@ -28,3 +28,21 @@ def test_killed_on_postgresql_and_s3(tmp_path: Path, postgres_url: str, s3_url: 
     site = kill_again_and_again(tmp_path, seed=choose_seed(), kills=5, longest_s=4, env=env)
 
     assert sum(site.interrupted.values()) >= 5
+
+
+@pytest.mark.scale
+def test_killed_thirty_times_while_chunks_come_and_go(tmp_path: Path) -> None:
+    site = kill_again_and_again(
+        tmp_path,
+        seed=choose_seed(),
+        kills=30,
+        longest_s=3,
+        env=IN_A_HURRY,
+        kinds=CHUNK_KINDS,
+        beside=["collect", "convert"],
+    )
+
+    assert set(site.interrupted) >= {"xorb", "shard", "xet commit"}
+    assert site.acknowledged["xet commit"] > 50
+    assert site.acknowledged["converted file"] > 10
+    assert count_deleted(site) > 0

@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 import re
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -20,13 +21,14 @@ import pytest
 from sqlalchemy import func, select
 
 from clients.drivers import Client
-from crash.rounds import make_workers
+from crash.rounds import CHUNK_KINDS, IN_A_HURRY, count_deleted, make_workers, working
 from crash.site import PART_BYTES, TOKEN, choose_seed
 from crash.workers import Sharer, add, add_lfs, header, list_all
 from openhood.domain.services import Services
 from openhood.infra.db.tables import jobs
 from openhood.infra.jobs import queue
 from openhood.testing.server import run_cli
+from openhood.testing.services import PostgresService, S3Service
 from openhood.testing.venvs import client_python
 from scale.pair import Pair
 
@@ -314,6 +316,47 @@ def test_one_hub_dies_and_everything_goes_on_with_the_other(pair: Pair, tmp_path
         for worker in workers:
             worker.end()
         print("acknowledged:", dict(pair.acknowledged), "interrupted:", dict(pair.interrupted))
+
+
+@pytest.mark.scale
+def test_chunks_come_and_go_while_hubs_die(postgres: PostgresService, swift: S3Service) -> None:
+    """Two processes that collect and convert, and either hub dies again and again; nothing acknowledged is lost."""
+    seed = choose_seed()
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="openhood-pair-") as directory:
+        pair = Pair(
+            Path(directory),
+            database_url=postgres.create_database(),
+            objects_url=swift.make_bucket(),
+            env=IN_A_HURRY,
+        )
+        workers = make_workers(pair, seed, CHUNK_KINDS)
+        try:
+            for worker in workers:
+                worker.start()
+            for number in range(25):
+                victim = "ab"[number % 2]
+                with working(pair, ["collect", "convert"]):
+                    for worker in workers:
+                        worker.resume()
+                    time.sleep(rng.uniform(0.5, 3))
+                    pair.kill_one(victim)
+                    for worker in workers:
+                        worker.park(timeout_s=300)
+                    for worker in workers:
+                        worker.check()
+                pair.start_one(victim)
+            for worker in workers:
+                worker.check_anew()
+            done = run_cli(pair.data_dir / "fsck", "fsck", "--deep", "--json", env=pair.env)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert count_deleted(pair) > 0
+            assert pair.acknowledged["refused shard"] < pair.acknowledged["xet commit"]
+        finally:
+            for worker in workers:
+                worker.end()
+            print("acknowledged:", dict(pair.acknowledged), "interrupted:", dict(pair.interrupted))
+            pair.close()
 
 
 def _check_everywhere(pair: Pair, sharers: list[Sharer], directory: Path) -> None:

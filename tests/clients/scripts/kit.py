@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,29 @@ def read_tree(root: str | Path) -> dict[str, str]:
         for path in sorted(Path(root).rglob("*"))
         if path.is_file() and not {".cache", ".git", ".huggingface"} & set(path.relative_to(root).parts)
     }
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    """Return ``size`` random bytes that are the same every time: `pattern`, but fast enough for hundreds of MB."""
+    rng, piece = random.Random(seed), 1 << 26  # it cannot make more than 256 MB in one go
+    return b"".join(rng.randbytes(min(piece, size - start)) for start in range(0, size, piece))
+
+
+def json_lines(size: int, seed: int = 0) -> bytes:
+    """Return about ``size`` bytes of lines of JSON, which compress well."""
+    rng = random.Random(seed)
+    words = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
+    lines, total = [], 0
+    while total < size:
+        number = rng.getrandbits(64)
+        line = f'{{"id": {number}, "text": "{words[number % 6]} {words[number % 5]} {number >> 40}", "ok": true}}\n'
+        lines.append(line)
+        total += len(line)
+    return "".join(lines).encode()
+
+
+def floats(size: int, seed: int = 0) -> bytes:
+    """Return ``size`` bytes of 32-bit floating-point numbers between 0.5 and 2, as weights have them."""
+    data = bytearray(noise(size, seed))
+    data[3::4] = b"\x3f" * len(data[3::4])
+    return bytes(data)
