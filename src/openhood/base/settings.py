@@ -86,7 +86,8 @@ class Xet(_Part):
         "the own namespace, all of the 'hub', or nothing ('off').",
     )
     convert: bool = Field(
-        True, description="Turn files that came by LFS into chunks in the background, so that they are shared too."
+        True,
+        description="Turn files that came by LFS into chunks in the background, so that they are shared too.",
     )
     whole_copy_grace_s: float = Field(
         86400.0,
@@ -112,10 +113,14 @@ class Xet(_Part):
         "for up to 2 days.",
     )
     verify_every_s: float = Field(
-        30 * 86400.0, ge=0, description="How often every stored chunk is read and verified, in seconds; 0: never."
+        30 * 86400.0,
+        ge=0,
+        description="How often every stored chunk is read and verified, in seconds; 0: never.",
     )
     decoded_cache_bytes: int = Field(
-        10 * GB, ge=0, description="Disk for joined copies of files that are read often by plain HTTP, in bytes."
+        10 * GB,
+        ge=0,
+        description="Disk for joined copies of files that are read often by plain HTTP, in bytes.",
     )
 
 

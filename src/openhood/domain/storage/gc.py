@@ -117,6 +117,8 @@ def forget_unnamed(sv: Services, *, grace_s: float) -> Forgotten:
                         dedup_key="delete_doomed:forgotten",
                         delay_s=grace_s,
                     )
+            for each in gone:
+                sv.decoded.forget(each.sha256)
             objects += len(gone)
             size_bytes += sum(whole.values())
         if next_after is None:

@@ -51,7 +51,13 @@ class UploadGone(NotFound):
 
 
 def plan_uploads(
-    sv: Services, *, repo: int, owner: int, user: int, objects: Sequence[BatchObject], transfers: Sequence[str]
+    sv: Services,
+    *,
+    repo: int,
+    owner: int,
+    user: int,
+    objects: Sequence[BatchObject],
+    transfers: Sequence[str],
 ) -> UploadPlan:
     """Decide for each object of a batch whether and how it is to be uploaded. Opens its own units.
 
@@ -86,9 +92,7 @@ def plan_uploads(
                 part_bytes = part_size(wish.size_bytes, least_bytes) if transfer == "multipart" else 0
                 uploads[wish.oid] = _new_upload(repo, user, wish, part_bytes, now=now)
         planned.append(
-            PlannedUpload(
-                wish.oid, wish.size_bytes, upload=uploads.get(wish.oid), by_xet=transfer == "xet"
-            )
+            PlannedUpload(wish.oid, wish.size_bytes, upload=uploads.get(wish.oid), by_xet=transfer == "xet")
         )
     if uploads:
         try:
@@ -136,14 +140,14 @@ def read_ticket(sv: Services, token: str, *, purpose: str, sha256: str) -> Uploa
     return UploadTicket(str(facts["upload"]), int(facts["repo"]), Sha256(str(facts["sha256"])))
 
 
-def _refuse(
-    wish: BatchObject, known_bytes: int | None, room: int | None, limit_bytes: int
-) -> Refusal | None:
+def _refuse(wish: BatchObject, known_bytes: int | None, room: int | None, limit_bytes: int) -> Refusal | None:
     """Say why an object may not come; ``known_bytes`` is its size if it is here or came earlier in the batch."""
     if known_bytes is not None:
         if known_bytes == wish.size_bytes:
             return None
-        return Refusal(422, f"Object {wish.oid} has {known_bytes} bytes, not the announced {wish.size_bytes}.")
+        return Refusal(
+            422, f"Object {wish.oid} has {known_bytes} bytes, not the announced {wish.size_bytes}."
+        )
     if wish.size_bytes > limit_bytes:
         return Refusal(
             413, f"Object {wish.oid} has {wish.size_bytes} bytes; this hub takes files up to {limit_bytes}."
@@ -400,8 +404,6 @@ def _settle_in(tx: Tx, sv: Services, upload: Upload, *, now: datetime) -> _Outco
         return _Outcome.GONE if owner is None else _Outcome.OVER_QUOTA
     keeping.keep(tx, upload.repo, made, now=now)
     return _Outcome.DONE
-
-
 
 
 def _give_up(sv: Services, upload: Upload) -> None:

@@ -15,7 +15,9 @@ def load_index(sv: Services, xorb: Xorb) -> XorbIndex:
 
     Raises: CorruptObject where the footer is not the one that was written; ObjectMissing, Unavailable.
     """
-    return sv.xorb_indexes.of(xorb.key, lambda: _read(sv, xorb), weigh=lambda found: 400 + 40 * found.chunk_count)
+    return sv.xorb_indexes.of(
+        xorb.key, lambda: _read(sv, xorb), weigh=lambda found: 400 + 40 * found.chunk_count
+    )
 
 
 def _read(sv: Services, xorb: Xorb) -> XorbIndex:

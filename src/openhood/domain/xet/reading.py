@@ -236,22 +236,22 @@ def open_object(sv: Services, found: LfsObject) -> FileReader:
 
 
 def load_layout(sv: Services, name: XetHash) -> Layout:
-    """Return where the bytes of a file lie, whoever may read it. May open a read unit. Raises CorruptObject."""
-    known = sv.facts.get(("xet layout", name))
-    if isinstance(known, Layout):
-        return known
+    """Return where the bytes of a file lie, whoever may read it. Opens a read unit. Raises CorruptObject."""
+    fact = ("xet layout", name)
+    known = sv.facts.get(fact)
+    number: int | None = None
+    layout: Layout | None = None
+    if isinstance(known, tuple):
+        number, layout = known
     with sv.db.read() as tx:
-        file = rows.get_file(tx, name)
-    if file is None:
+        found = rows.get_terms(tx, name, known=number)
+    if found is None:
         raise CorruptObject(f"The terms of Xet file {name} are not there.")
-    layout = Layout(file.terms)
-    remember_layout(sv, name, layout)
+    if found[1] is not None or layout is None:
+        # Not remembered yet, or another process has put together anew what was damaged.
+        layout = Layout(found[1] or b"")
+        sv.facts.put(fact, (found[0], layout), weight=layout.weight)
     return layout
-
-
-def remember_layout(sv: Services, name: XetHash, layout: Layout) -> None:
-    """Let this process read a file from there from now on."""
-    sv.facts.put(("xet layout", name), layout, weight=layout.weight)
 
 
 def check_stored(sv: Services, xorb: Xorb, *, start: int, length: int) -> None:

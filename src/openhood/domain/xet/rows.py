@@ -184,6 +184,20 @@ def get_file(tx: Tx, name: XetHash) -> XetFile | None:
     return None if row is None else _file(row)
 
 
+def get_terms(tx: Tx, name: XetHash, *, known: int | None) -> tuple[int, bytes | None] | None:
+    """Return the number of a file and its packed terms, None for those of the number that is ``known``.
+
+    A number stands for the same terms for ever: a file that is made of other xorbs gets a new one.
+    """
+    number = tx.execute(select(xet_files.c.id).where(xet_files.c.hash == name)).scalar()
+    if number is None:
+        return None
+    if number == known:
+        return number, None
+    terms = tx.execute(select(xet_files.c.terms).where(xet_files.c.id == number)).scalar()
+    return None if terms is None else (number, terms)
+
+
 def get_linked_file(tx: Tx, repo: int, name: XetHash) -> XetFile | None:
     """Return a file by its hash if the repository holds its content."""
     chosen = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 
 from openhood.base.names import XetHash
 from openhood.domain.storage.rows import batches
@@ -63,10 +63,21 @@ def find_damaged(tx: Tx, names: Collection[XetHash]) -> dict[XetHash, int]:
 
 
 def replace_terms(tx: Tx, number: int, terms: bytes, xorb_ids: Collection[int]) -> None:
-    """Let a file be made of other xorbs, which hold the same chunks and are locked by this unit."""
-    tx.execute(update(xet_files).where(xet_files.c.id == number).values(terms=terms))
-    tx.execute(delete(xet_file_xorbs).where(xet_file_xorbs.c.file_id == number))
-    _insert_needs(tx, {number: xorb_ids})
+    """Let a file be made of other xorbs, which hold the same chunks and are locked by this unit.
+
+    It gets a new number, so that every process notices that what it remembers of the old one is over.
+    """
+    before = tx.execute(select(xet_files).where(xet_files.c.id == number)).one()
+    tx.execute(delete(xet_files).where(xet_files.c.id == number))
+    fresh = {
+        "hash": before.hash,
+        "sha256": before.sha256,
+        "size_bytes": before.size_bytes,
+        "terms": terms,
+        "created_at": before.created_at,
+    }
+    made = tx.execute(insert(xet_files).values(fresh).returning(xet_files.c.id)).scalar_one()
+    _insert_needs(tx, {made: xorb_ids})
 
 
 def find_told(tx: Tx, ids: Collection[int], *, domains: Collection[int]) -> set[int]:

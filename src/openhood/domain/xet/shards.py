@@ -19,10 +19,9 @@ from openhood.domain.services import Services
 from openhood.domain.storage import keeping, uploads
 from openhood.domain.storage import rows as storage_rows
 from openhood.domain.storage.types import LfsObject
-from openhood.domain.xet import passes, reading, rows, scrub, shard_rows, sums
+from openhood.domain.xet import passes, rows, scrub, shard_rows, sums
 from openhood.domain.xet.claims import Claim, Claims, Unreadable, not_here
 from openhood.domain.xet.conversion import DROP_JOB
-from openhood.domain.xet.layout import Layout
 from openhood.domain.xet.types import Pass, Scope, XetFile
 from openhood.engines.xet.hashing import to_text
 from openhood.engines.xet.shard import Shard
@@ -153,23 +152,12 @@ def _publish(sv: Services, given: Pass, upload: _Upload) -> bool:
         with sv.db.write() as tx:
             if rows.touch_xorbs(tx, named, lease_until=lease_until, now=now) != len(named):
                 raise not_here()
-            inserted = _insert_files(tx, sv, scope, batch, nothing, now=now)
-            is_news = inserted.is_new or (not start and note.is_news)
+            is_changed = _insert_files(tx, sv, scope, batch, nothing, now=now)
+            is_news = is_changed or (not start and note.is_news)
             if is_news:
                 note.insert(tx, batch, now=now)
         is_new = is_new or is_news
-        for name, layout in inserted.layouts.items():
-            # What was remembered of these files names xorbs that are damaged.
-            reading.remember_layout(sv, name, layout)
     return is_new
-
-
-@dataclass(frozen=True, slots=True)
-class _Inserted:
-    """What became of some files: whether anything was new, and the layouts of those that were put right."""
-
-    is_new: bool
-    layouts: dict[XetHash, Layout]
 
 
 def _insert_files(
@@ -180,8 +168,8 @@ def _insert_files(
     nothing: str | None,
     *,
     now: datetime,
-) -> _Inserted:
-    """Give the repository the files, whose xorbs are locked by this unit."""
+) -> bool:
+    """Give the repository the files, whose xorbs are locked by this unit; tells whether anything changed."""
     made = {each.sha256: _object_of(each, nothing) for each in files}
     _check_room(tx, sv, scope.repo, made.values())
     if nothing is not None and _SHA256_OF_NOTHING in made and not storage_rows.reprieve(tx, nothing, now=now):
@@ -195,12 +183,12 @@ def _insert_files(
     fresh = shard_rows.insert_files(
         tx, list(rows_of.values()), {name: each.claim.xorb_ids for name, each in chunked.items()}, now=now
     )
-    layouts = _heal(tx, kept, chunked, fresh)
+    is_healed = _heal(tx, kept, chunked, fresh)
     for each in kept.values():
         if each.key is not None and each.xet_hash in fresh:
             _drop_whole_copy(tx, sv, each.sha256, now=now)
     linked = storage_rows.link_all(tx, scope.repo, kept.values(), now=now)
-    return _Inserted(bool(fresh) or bool(layouts) or linked > 0, layouts)
+    return bool(fresh) or is_healed or linked > 0
 
 
 def _object_of(file: _Proven, nothing: str | None) -> LfsObject:
@@ -210,24 +198,20 @@ def _object_of(file: _Proven, nothing: str | None) -> LfsObject:
     return LfsObject(file.sha256, 0, nothing)
 
 
-def _heal(
-    tx: Tx, kept: dict[Sha256, LfsObject], files: dict[XetHash, _Proven], fresh: set[XetHash]
-) -> dict[XetHash, Layout]:
-    """Let what is made of damaged xorbs be made of those that this shard names; returns the new layouts."""
+def _heal(tx: Tx, kept: dict[Sha256, LfsObject], files: dict[XetHash, _Proven], fresh: set[XetHash]) -> bool:
+    """Let what is made of damaged xorbs be made of those that this shard names; tells whether a file was."""
     served = {each.xet_hash: each for each in kept.values() if each.xet_hash is not None}
     suspects = (set(files) | set(served)) - fresh
     damaged = shard_rows.find_damaged(tx, suspects) if suspects else {}
-    layouts: dict[XetHash, Layout] = {}
     for name, number in damaged.items():
         if name in files:
             claim = files[name].claim
             shard_rows.replace_terms(tx, number, claim.terms, claim.xorb_ids)
-            layouts[name] = Layout(claim.terms)
     for file in files.values():
         serving = kept[file.sha256].xet_hash
         if serving is not None and serving in damaged and serving not in files:
             storage_rows.switch_xet_hash(tx, file.sha256, expected=serving, xet_hash=file.claim.name)
-    return layouts
+    return any(name in files for name in damaged)
 
 
 def _drop_whole_copy(tx: Tx, sv: Services, sha256: Sha256, *, now: datetime) -> None:

@@ -455,6 +455,8 @@ xet_files = Table(
     Column("terms", LargeBinary, nullable=False),  # 44 bytes each, see `engines.xet.terms`
     Column("created_at", Moment, nullable=False),
     Index("ix_xet_files_sha256", "sha256"),
+    # What is remembered of a number must never be taken for another file's.
+    sqlite_autoincrement=True,
 )
 
 xet_file_xorbs = Table(

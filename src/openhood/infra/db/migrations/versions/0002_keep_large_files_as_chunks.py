@@ -89,6 +89,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_xet_files")),
         sa.UniqueConstraint("hash", name=op.f("uq_xet_files_hash")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("xet_files", schema=None) as batch_op:
         batch_op.create_index("ix_xet_files_sha256", ["sha256"], unique=False)
