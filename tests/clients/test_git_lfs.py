@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from clients.conftest import ClientMaker
-from clients.drivers import Client, Hub
-from clients.scripts.kit import pattern, read_tree, sha256, write_tree
+from clients.drivers import SCRIPTS, Client, Hub
+from clients.scripts.kit import noise, pattern, read_tree, sha256, write_tree
 from openhood.testing.tcp import Git
 
 
@@ -354,3 +354,26 @@ def test_xet_and_git_are_one(git: Git, api: Client, hub: Hub, repo: str, clone: 
     assert files_of(api, repo) == want | pushed
     again = clone(repo, "again", None)
     assert sha256(again / "pushed.bin") == pushed["pushed.bin"]
+
+
+def test_git_lfs_sends_by_xet_with_an_agent(git: Git, api: Client, hub: Hub, repo: str, clone: Clone) -> None:
+    git("config", "--global", "lfs.customtransfer.xet.path", str(api.python))
+    git("config", "--global", "lfs.customtransfer.xet.args", str(SCRIPTS / "xet_agent.py"))
+    git("config", "--global", "lfs.customtransfer.xet.direction", "upload")
+    work = clone(repo, "work")
+    want = write_tree(
+        work, {"a.bin": noise(5_000_000, 61), "d/b.safetensors": noise(200_000, 62), "e.bin": b""}
+    )
+    git.commit(work, {}, "By an agent")
+    before = len(hub.server.log_text())
+
+    git("push", "--quiet", "origin", "main", cwd=work)
+
+    asked = hub.server.log_text()[before:]
+    assert "/v1/xorbs/default/" in asked
+    assert "/objects/lfs/" not in asked
+    assert files_of(api, repo) == want
+    again = clone(repo, "again", None)
+    got = read_tree(again)
+    got.pop(".gitattributes")
+    assert got == want
