@@ -148,22 +148,32 @@ class Site:
                 path.unlink()
 
     def peak_mib(self) -> float:
-        """Return the most memory that the server ever had (VmHWM), or since `forget_peak`."""
-        return self._status("VmHWM")
+        """Return the most memory that the server ever had (VmHWM), or since `forget_peak`, its helpers included."""
+        helpers = sum(_status(child, "VmHWM") for child in _children(self.pid))
+        return _status(self.pid, "VmHWM") + helpers
 
     def memory_mib(self) -> float:
         """Return the memory that the server has now (VmRSS)."""
-        return self._status("VmRSS")
+        return _status(self.pid, "VmRSS")
 
     def forget_peak(self) -> None:
         """Let `peak_mib` begin anew."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
-    def _status(self, name: str) -> float:
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(name):
-                return int(line.split()[1]) / 1024
-        raise RuntimeError(f"/proc/{self.pid}/status has no {name}")
+
+def _status(pid: int, name: str) -> float:
+    """Return a figure of a process in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"/proc/{pid}/status has no {name}")
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 def commit_body(lines: Iterable[Mapping[str, object]]) -> bytes:
@@ -176,10 +186,9 @@ def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process, its living and its ended children have taken."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     total = sum(int(each) for each in fields[11:15]) / _TICKS
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            try:
-                total += cpu_seconds(int(child))
-            except FileNotFoundError:
-                continue  # it ended meanwhile
+    for child in _children(pid):
+        try:
+            total += cpu_seconds(child)
+        except FileNotFoundError:
+            continue  # it ended meanwhile
     return total

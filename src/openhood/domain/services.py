@@ -11,13 +11,19 @@ from openhood.base.clock import Clock
 from openhood.base.ports import ObjectStore
 from openhood.base.settings import Settings
 from openhood.engines.git.handles import ObjectDbs
+from openhood.engines.xet import verifying
 from openhood.infra.attempts import Attempts
 from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
 from openhood.infra.decoded import DecodedCache
+from openhood.infra.helpers import Helpers
 from openhood.infra.packcache import PackCache
 from openhood.infra.tallies import Tallies
 from openhood.infra.uses import RecentUses
+
+
+def _make_verifiers() -> Helpers:
+    return Helpers(verifying.__name__, memory_bytes=verifying.MEMORY_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +48,4 @@ class Services:
     attempts: Attempts = field(default_factory=Attempts)
     token_uses: RecentUses = field(default_factory=RecentUses)
     downloads: Tallies = field(default_factory=Tallies)
+    verifiers: Helpers = field(default_factory=_make_verifiers)

@@ -25,6 +25,9 @@ from openhood.infra.db.engine import Tx
 _UNPUBLISHED_S = 24 * 3600.0
 """How long bytes stay that were written but not published, because the hub was stopped in between."""
 
+_LEAST_SHARED_BYTES = 512 * 1024
+"""How much must come at once for other processes to help with it."""
+
 
 def find(sv: Services, given: Pass, name: XetHash) -> Xorb | None:
     """Return a xorb that may be used, if the holder of the pass may know of it. Opens a read unit."""
@@ -80,7 +83,11 @@ class IncomingXorb:
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Verify and write the next bytes. Raises BadXorb, naming the chunk."""
         try:
-            self._verifier.feed(data)
+            if len(data) < _LEAST_SHARED_BYTES:
+                self._verifier.feed(data)
+            else:
+                with self._sv.verifiers.lend() as helpers:
+                    self._verifier.feed(data, lanes=helpers)
         except BadXorb as error:
             number = self._verifier.chunk_count
             raise BadXorb(

@@ -44,20 +44,20 @@ import struct
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from openhood.base.errors import BadXorb, CorruptObject
 from openhood.base.names import XetHash
-from openhood.engines.xet.compression import decode_sent, encode
+from openhood.engines.xet.compression import encode
 from openhood.engines.xet.hashing import (
     DIGEST_BYTES,
     NO_DIGEST,
-    chunk_digest,
     from_text,
     packed_root,
     to_text,
 )
+from openhood.engines.xet.verifying import Lane, Outcome, Place, begin, digest_all, finish
 
 MAX_CHUNK_RAW_BYTES = 131_072
 MAX_CHUNK_STORED_BYTES = 262_144
@@ -66,6 +66,7 @@ MAX_RAW_BYTES = 64 * 1024 * 1024
 MAX_BODY_BYTES = 65 * 1024 * 1024
 """The longest body that is read: 64 MiB of chunks, their headers, and a client's footer."""
 HEADER_BYTES = 8
+_LEAST_SHARED_CHUNKS = 8
 
 _FOOTER_IDENT = b"XETBLOB"
 _HASHES_IDENT = b"XBLBHSH\x00"
@@ -274,6 +275,14 @@ class _ChunkList:
         return replace(index, digest=index.root())
 
 
+def _check_room(count: int, raw_bytes: int) -> None:
+    """Raise BadXorb where there is no room for a chunk after ``count``, or for so many raw bytes."""
+    if count == MAX_CHUNKS:
+        raise BadXorb(f"A xorb has more than {MAX_CHUNKS} chunks.")
+    if raw_bytes > MAX_RAW_BYTES:
+        raise BadXorb(f"A xorb has more than {MAX_RAW_BYTES} raw bytes.")
+
+
 class XorbVerifier:
     """Checks a xorb as its bytes arrive and passes on those of whole, verified chunks.
 
@@ -281,7 +290,8 @@ class XorbVerifier:
 
     Args:
         write: Takes the bytes of chunks, headers and all, in order and just as they were sent: at most two pieces
-            for each that is fed. They are views of what was fed, or of memory that is not used again.
+            for each that is fed. They are views of what was fed, or of memory that is not used again. With lanes it
+            may be given bytes that are refused a moment later: whatever it got is worth nothing before `finish`.
     """
 
     def __init__(self, write: Callable[[memoryview], object]) -> None:
@@ -300,8 +310,12 @@ class XorbVerifier:
         """How many chunks were verified: after a BadXorb, the number of the one that is refused."""
         return self._chunks.count
 
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the next piece of the body, of any length. Raises BadXorb."""
+    def feed(self, data: bytes | bytearray | memoryview, *, lanes: Sequence[Lane] = ()) -> None:
+        """Take the next piece of the body, of any length. Raises BadXorb.
+
+        Args: ``lanes`` are processes that may be asked to help, idle again when this returns; those that were asked
+            when it raises have an answer due.
+        """
         view = memoryview(data)
         self._body_bytes += len(view)
         if self._body_bytes > MAX_BODY_BYTES:
@@ -310,7 +324,7 @@ class XorbVerifier:
         while self._pending and at < len(view):
             at += self._fill(view[at:])
         if self._footer_bytes is None and at < len(view):
-            at += self._walk(view[at:])
+            at += self._walk(view[at:], lanes)
         if self._footer_bytes is not None:
             self._skip(len(view) - at)
 
@@ -324,7 +338,9 @@ class XorbVerifier:
             whole = memoryview(self._pending)
             self._pending = bytearray()
             self._wanted = HEADER_BYTES
-            self._verify(whole, HEADER_BYTES, _read_header(whole, 0))
+            header = _read_header(whole, 0)
+            _check_room(self._chunks.count, self._chunks.raw_bytes + header[2])
+            self._verify(whole, [(HEADER_BYTES, *header)])
             self._write(whole)
         elif self._pending.startswith(_FOOTER_IDENT):
             self._footer_bytes = len(self._pending)
@@ -333,36 +349,65 @@ class XorbVerifier:
             self._wanted += _read_header(self._pending, 0)[0]
         return used
 
-    def _walk(self, view: memoryview) -> int:
+    def _walk(self, view: memoryview, lanes: Sequence[Lane]) -> int:
         """Verify the whole chunks in ``view`` and keep the one after them; returns how much was used."""
-        at, total = 0, len(view)
+        at, total, raw = 0, len(view), self._chunks.raw_bytes
+        whole: list[Place] = []
+        problem: BadXorb | None = None
         while total - at >= HEADER_BYTES:
             if view[at] == _FOOTER_IDENT[0] and view[at : at + len(_FOOTER_IDENT)] == _FOOTER_IDENT:
                 self._footer_bytes = 0
                 break
-            header = _read_header(view, at)
-            end = at + HEADER_BYTES + header[0]
-            if end > total:
-                self._wanted = HEADER_BYTES + header[0]
+            try:
+                header = _read_header(view, at)
+                end = at + HEADER_BYTES + header[0]
+                if end > total:
+                    self._wanted = HEADER_BYTES + header[0]
+                    break
+                _check_room(self._chunks.count + len(whole), raw + header[2])
+            except BadXorb as error:
+                # Told after the chunks before it are verified, one of which may be refused first.
+                problem = error
                 break
-            self._verify(view, at + HEADER_BYTES, header)
+            whole.append((at + HEADER_BYTES, *header))
+            raw += header[2]
             at = end
-        if at:
-            self._write(view[:at])
+        if len(whole) >= _LEAST_SHARED_CHUNKS and lanes:
+            self._verify_shared(view, whole, view[:at], lanes)
+        else:
+            self._verify(view, whole)
+            if at and problem is None:
+                self._write(view[:at])
+        if problem is not None:
+            raise problem
         if self._footer_bytes is not None:
             return at
         self._pending += view[at:]
         return total
 
-    def _verify(self, view: memoryview, start: int, header: tuple[int, int, int]) -> None:
-        """Verify and note one whole chunk, whose stored form begins at ``start``."""
-        stored_bytes, scheme, raw_bytes = header
-        if self._chunks.count == MAX_CHUNKS:
-            raise BadXorb(f"A xorb has more than {MAX_CHUNKS} chunks.")
-        if self._chunks.raw_bytes + raw_bytes > MAX_RAW_BYTES:
-            raise BadXorb(f"A xorb has more than {MAX_RAW_BYTES} raw bytes.")
-        digest = chunk_digest(decode_sent(scheme, view[start : start + stored_bytes], raw_bytes))
-        self._chunks.add(digest, stored_bytes=stored_bytes, raw_bytes=raw_bytes)
+    def _verify(self, view: memoryview, whole: Sequence[Place]) -> None:
+        """Verify and note whole chunks, for which there is room."""
+        self._note(whole, digest_all(view, whole))
+
+    def _verify_shared(
+        self, view: memoryview, whole: Sequence[Place], data: memoryview, lanes: Sequence[Lane]
+    ) -> None:
+        """The same by other processes, each of which gets an equal part; ``data`` is written meanwhile."""
+        size = -(-len(whole) // len(lanes))
+        parts = [whole[start : start + size] for start in range(0, len(whole), size)]
+        asked = [begin(lane, view, part) for lane, part in zip(lanes, parts, strict=False)]
+        self._write(data)
+        for lane, part, is_asked in zip(lanes, parts, asked, strict=False):
+            outcome = finish(lane, len(part)) if is_asked else None
+            self._note(part, digest_all(view, part) if outcome is None else outcome)
+
+    def _note(self, whole: Sequence[Place], outcome: Outcome) -> None:
+        """Note chunks that were verified, and raise why the one after them is refused."""
+        digests, problem = outcome
+        for (_start, stored_bytes, _scheme, raw_bytes), digest in zip(whole, digests, strict=False):
+            self._chunks.add(digest, stored_bytes=stored_bytes, raw_bytes=raw_bytes)
+        if problem is not None:
+            raise problem
 
     def _skip(self, count: int) -> None:
         assert self._footer_bytes is not None

@@ -79,16 +79,24 @@ async def _pour(call: Call, incoming: xorbs.IncomingXorb) -> None:
         async for batch in bodies.batches(call, limit_bytes=MAX_BODY_BYTES, batch_bytes=_batch_bytes):
             if working is not None:
                 await working
-            working = asyncio.ensure_future(_feed(call, incoming, batch))
+            limiter = _batch_limiter(call)
+            await limiter.acquire_on_behalf_of(incoming)
+            working = asyncio.ensure_future(_feed(call, incoming, batch, limiter))
+            # A thread has it before more is received: a body that comes fast leaves the event loop no time for that.
+            await asyncio.sleep(0)
     finally:
         if working is not None:
             with CancelScope(shield=True):
                 await working
 
 
-async def _feed(call: Call, incoming: xorbs.IncomingXorb, batch: memoryview) -> None:
-    async with _batch_limiter(call):
+async def _feed(
+    call: Call, incoming: xorbs.IncomingXorb, batch: memoryview, limiter: CapacityLimiter
+) -> None:
+    try:
         await call.run(incoming.feed, batch)
+    finally:
+        limiter.release_on_behalf_of(incoming)
 
 
 def _batch_limiter(call: Call) -> CapacityLimiter:
