@@ -1,4 +1,4 @@
-"""Xorbs to send, somebody who sends many at once, and what taking one costs when its parts are done alone.
+"""Somebody who sends many xorbs at once, and a server that receives them and does nothing else.
 
 Run as a program it reads a job from standard input, sends it, and writes how long that took as JSON.
 """
@@ -6,8 +6,6 @@ Run as a program it reads a job from standard input, sends it, and writes how lo
 from __future__ import annotations
 
 import json
-import os
-import random
 import signal
 import socket
 import subprocess
@@ -21,9 +19,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
-
-KINDS = ("random", "json", "bf16", "fp32")
-"""What the files are made of: stored as they are, LZ4, and twice grouped by four."""
 
 _DISCARD = """\
 import sys
@@ -63,52 +58,6 @@ class Sent:
     each_s: list[float]
 
 
-def build(directory: Path, kind: str, number: int, *, raw_mib: int = 63) -> BuiltXorb:
-    """Make a xorb of content that no other number has, of chunks about as long as a client's."""
-    from openhood.engines.xet.hashing import chunk_digest, to_text
-    from openhood.engines.xet.xorb import XorbBuilder
-
-    dice = random.Random(f"{kind} {number}")
-    content = memoryview(make_content(kind, dice.randrange(1 << 32), raw_mib * 1024 * 1024))
-    builder = XorbBuilder()
-    at = 0
-    while at < len(content):
-        chunk = content[at : at + min(131_072, 8192 + int(dice.expovariate(1 / 57_344)))]
-        if not builder.add(chunk, chunk_digest(chunk)):
-            break
-        at += len(chunk)
-    body, index = builder.finish()
-    path = directory / f"{kind}-{number}.xorb"
-    path.write_bytes(body)
-    return BuiltXorb(to_text(index.digest), str(path), len(body), index.raw_bytes)
-
-
-def make_content(kind: str, seed: int, size_bytes: int) -> bytes:
-    """Return bytes that compress as such files do: not at all, lines of JSON, or weights."""
-    import numpy
-
-    dice = numpy.random.default_rng(seed)
-    if kind == "random":
-        return dice.bytes(size_bytes)
-    if kind == "json":
-        words = [f"word{number:04x}" for number in range(4096)]
-        lines: list[str] = []
-        length = 0
-        while length < size_bytes:
-            picked = dice.integers(0, len(words), (2000, 12))
-            for row in picked:
-                text = " ".join(words[each] for each in row)
-                lines.append(f'{{"id": {len(lines)}, "text": "{text}", "score": {int(row[0])}}}\n')
-                length += len(lines[-1])
-        return "".join(lines).encode()[:size_bytes]
-    weights = dice.normal(0, 0.02, size_bytes // 2 if kind == "bf16" else size_bytes // 4).astype(
-        numpy.float32
-    )
-    if kind == "fp32":
-        return weights.tobytes()
-    return (weights.view(numpy.uint32) >> 16).astype(numpy.uint16).tobytes()
-
-
 def send(cas_url: str, token: str, made: Sequence[BuiltXorb], *, parallel: int) -> Sent:
     """Send xorbs over ``parallel`` kept connections, from a process of its own; raises unless all are taken."""
     job = {"cas_url": cas_url, "token": token, "parallel": parallel, "xorbs": [asdict(each) for each in made]}
@@ -144,32 +93,6 @@ def discard(directory: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/cas/none"
     finally:
         running.stop()
-
-
-def verify_alone(made: BuiltXorb) -> float:
-    """Return the seconds that decoding and hashing take, with the body in memory and written nowhere."""
-    from openhood.engines.xet.compression import decode
-    from openhood.engines.xet.hashing import chunk_digest
-    from openhood.engines.xet.xorb import split_chunks
-
-    body = memoryview(Path(made.path).read_bytes())
-    begun = time.perf_counter()
-    for scheme, stored, raw_bytes in split_chunks(body):
-        chunk_digest(decode(scheme, stored, raw_bytes))
-    return time.perf_counter() - begun
-
-
-def write_alone(made: BuiltXorb, path: Path) -> float:
-    """Return the seconds that writing and syncing take, with the body in memory."""
-    body = memoryview(Path(made.path).read_bytes())
-    begun = time.perf_counter()
-    with path.open("wb", buffering=0) as file:
-        for start in range(0, len(body), 2 * 1024 * 1024):
-            file.write(body[start : start + 2 * 1024 * 1024])
-        os.fsync(file.fileno())
-    taken_s = time.perf_counter() - begun
-    path.unlink()
-    return taken_s
 
 
 def _run(job: dict[str, Any]) -> Sent:  # Any: parsed JSON

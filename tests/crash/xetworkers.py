@@ -71,6 +71,8 @@ class XetUploader(Worker):
             event = self.sure("shard", lambda _again, shard=shard: self._post_shard(shard))
             if event["type"] == "result":
                 break
+            if event["retryable"]:
+                continue
             # What it remembers is gone: a real client would have to have its cache cleared.
             assert "xorb" in event["message"], event
             self.site.count("refused shard", interrupted=False)
@@ -108,8 +110,20 @@ class XetUploader(Worker):
 
     def _post_xorb(self, piece: Piece, access: tuple[str, dict[str, str]]) -> None:
         url, headers = access
-        self.site.request("POST", f"{url}/v1/xorbs/default/{piece.name}", content=piece.body, headers=headers)
-        self._believed.add(piece.name)
+        for _ in range(10):
+            answer = self.site.request(
+                "POST",
+                f"{url}/v1/xorbs/default/{piece.name}",
+                content=piece.body,
+                headers=headers,
+                expect=(200, 503),
+            )
+            if answer.status_code == 200:
+                self._believed.add(piece.name)
+                return
+            # It was deleted while it was sent again; clients try five times more.
+            self.site.count("xorb to be sent again", interrupted=False)
+        raise AssertionError(answer.text)
 
     def _post_shard(self, shard: bytes) -> dict[str, Any]:
         url, headers = self._access("write")

@@ -20,7 +20,8 @@ from openhood.domain.xet.reading import Block, FileReader, usual_size
 
 LANES = 2
 """How many files are hashed at the same time."""
-_DECODERS = 2
+_BLOCK_BYTES = 2 * 1024 * 1024
+"""What is decoded at once where the store is a disk of this machine: with less, threads wait for each other."""
 _AHEAD = 3
 """Blocks that are decoded while another one is hashed, for each lane."""
 _WORTH_THREADS_BYTES = 8 * 1024 * 1024
@@ -59,7 +60,8 @@ def hash_files(
 
     sums: dict[int, Sha256] = {}
     with (
-        ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as decoders,
+        # One for each lane keeps up with hashing; another would only take the interpreter from it.
+        ThreadPoolExecutor(len(lanes), thread_name_prefix="decode") as decoders,
         ThreadPoolExecutor(len(lanes), thread_name_prefix="hash") as hashers,
     ):
         running = [hashers.submit(hash_one, numbers, decoders) for numbers in lanes]
@@ -130,10 +132,14 @@ def _decoded(reader: FileReader, decoders: ThreadPoolExecutor | None) -> Iterato
 
 def _plan(reader: FileReader) -> Iterator[Block]:
     try:
-        yield from reader.plan(0, reader.size_bytes, size_of=lambda is_local: usual_size(is_local=is_local))
+        yield from reader.plan(0, reader.size_bytes, size_of=_block_bytes)
     except (CorruptObject, ObjectMissing) as error:
         # It all was there a moment ago. Tried again, the checks before this one will find out what is wrong.
         raise Unreadable from error
+
+
+def _block_bytes(is_local: bool) -> int:
+    return _BLOCK_BYTES if is_local else usual_size(is_local=False)
 
 
 def _decode(reader: FileReader, block: Block) -> memoryview:

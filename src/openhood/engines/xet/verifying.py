@@ -11,6 +11,7 @@ where a chunk was refused, why.
 from __future__ import annotations
 
 import mmap
+import os
 import select
 import signal
 import sys
@@ -113,4 +114,8 @@ def _serve(memory: memoryview) -> None:
 if __name__ == "__main__":
     # Whoever stops the hub stops this by closing its input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _serve(memoryview(mmap.mmap(int(sys.argv[1]), int(sys.argv[2]))))
+    try:
+        _serve(memoryview(mmap.mmap(int(sys.argv[1]), int(sys.argv[2]))))
+    except BrokenPipeError:
+        # The hub was killed. Ended at once, since nothing is left to say and nobody to say it to.
+        os._exit(0)
