@@ -186,7 +186,7 @@ def test_an_upload_by_xet_and_one_by_lfs_are_one_file(hub: HubUnderTest) -> None
     assert (found.key, found.xet_hash) == (None, name_of(data))
     repo = other.repo.id
     with hub.sv.db.read() as tx:
-        assert rows.get_linked_file(tx, repo, name_of(data)) is not None
+        assert rows.get_linked_size(tx, repo, name_of(data)) == len(data)
 
 
 def test_an_empty_object_stays_whole(hub: HubUnderTest, content: Content) -> None:

@@ -302,7 +302,9 @@ def test_shards_race_with_the_collector(make_hub: HubMaker, request: pytest.Fixt
                     insert(lfs_objects).values(sha256=sha256, size_bytes=1, xet_hash=name, created_at=now)
                 )
                 tx.execute(insert(repo_lfs).values(repo_id=repo, sha256=sha256, created_at=now))
-                rows.insert_file(tx, XetFile(XetHash(name), Sha256(sha256), 1, b""), [found.id], now=now)
+                rows.insert_files(
+                    tx, [XetFile(XetHash(name), Sha256(sha256), 1, b"")], {XetHash(name): [found.id]}, now=now
+                )
             outcomes.append(True)
 
     collector = threading.Thread(target=collect)
@@ -328,7 +330,9 @@ def test_files_of_hundreds_of_xorbs_are_forgotten_with_all_their_rows(hub_on_bot
             sha256, name = f"{number:064x}", f"{number + 100:064x}"
             tx.execute(insert(lfs_objects).values(sha256=sha256, size_bytes=1, xet_hash=name, created_at=now))
             tx.execute(insert(repo_lfs).values(repo_id=repo, sha256=sha256, created_at=now))
-            rows.insert_file(tx, XetFile(XetHash(name), Sha256(sha256), 1, b""), ids, now=now)
+            rows.insert_files(
+                tx, [XetFile(XetHash(name), Sha256(sha256), 1, b"")], {XetHash(name): ids}, now=now
+            )
     assert count(hub, xet_file_xorbs) == 1500
     with hub.sv.db.write() as tx:
         tx.execute(repo_lfs.delete())

@@ -409,6 +409,10 @@ def test_the_info_says_that_xet_is_enabled(stored: Desk) -> None:
     assert stored.client.get(f"{stored.api}?expand=xetEnabled").json()["xetEnabled"] is True
     changed = stored.client.put(f"{stored.api}/settings", json={"xetEnabled": True})
     assert changed.json() == {"xetEnabled": True}
+    refused = stored.client.put(f"{stored.api}/settings", json={"xetEnabled": False, "gated": "auto"})
+    assert refused.status_code == 501
+    assert "cannot be switched off" in refused.json()["error"]
+    assert stored.client.get(stored.api).json()["gated"] is False, "nothing else of it was done"
     made = stored.client.post("/api/repos/create", json={"name": "x", "type": "model", "xetEnabled": True})
     assert made.status_code == 200
 

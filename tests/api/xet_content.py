@@ -93,7 +93,9 @@ def store_file(
     now = sv.clock.now()
     with sv.db.write() as tx:
         keeping.keep(tx, repo, made, now=now)
-        rows.insert_file(tx, XetFile(name, made.sha256, len(data), pack_terms(terms)), ids, now=now)
+        rows.insert_files(
+            tx, [XetFile(name, made.sha256, len(data), pack_terms(terms))], {name: ids}, now=now
+        )
     return made
 
 

@@ -13,7 +13,7 @@ from openhood.domain.services import Services
 from openhood.infra import signing
 from openhood.infra.signing import BadLink, ExpiredLink, Facts
 
-__all__ = ["BadLink", "ExpiredLink", "Facts", "check_token", "make_token"]
+__all__ = ["BadLink", "ExpiredLink", "Facts", "check_token", "derive_key", "make_token"]
 
 
 def make_token(sv: Services, *, purpose: str, facts: Facts, lifetime_s: float) -> str:
@@ -25,6 +25,11 @@ def make_token(sv: Services, *, purpose: str, facts: Facts, lifetime_s: float) -
 def check_token(sv: Services, token: str, *, purpose: str) -> Facts:
     """Return what a token of `make_token` says. Raises BadLink, ExpiredLink."""
     return signing.check(_secret(sv), token, purpose=purpose, now=sv.clock.now())
+
+
+def derive_key(sv: Services, *, purpose: str) -> bytes:
+    """Return 32 bytes that only this hub knows and that serve one purpose alone. Raises Unavailable."""
+    return signing.derive_key(_secret(sv), purpose=purpose)
 
 
 def _secret(sv: Services) -> str:

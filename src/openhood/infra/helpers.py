@@ -46,6 +46,8 @@ class Helper:
             )
         finally:
             os.close(shared)
+        # A process that ended by itself stays in the system's table until somebody asks how.
+        threading.Thread(target=self._process.wait, name="helper-end", daemon=True).start()
         self._is_asked = True
         """Whether an answer is due: the first one says that it is ready."""
 

@@ -62,9 +62,13 @@ def check(secret: str, token: str, *, purpose: str, now: datetime) -> Facts:
     return dict(facts)
 
 
+def derive_key(secret: str, *, purpose: str) -> bytes:
+    """Return the 32 bytes that serve as the key for one purpose alone."""
+    return hmac.digest(secret.encode("utf-8"), _DERIVE + purpose.encode("utf-8"), hashlib.sha256)
+
+
 def _mac(secret: str, purpose: str, body: str) -> bytes:
-    key = hmac.digest(secret.encode("utf-8"), _DERIVE + purpose.encode("utf-8"), hashlib.sha256)
-    return hmac.digest(key, body.encode("ascii"), hashlib.sha256)
+    return hmac.digest(derive_key(secret, purpose=purpose), body.encode("ascii"), hashlib.sha256)
 
 
 def _encode(data: bytes) -> str:

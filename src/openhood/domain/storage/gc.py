@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 
 from openhood.domain.services import Services
-from openhood.domain.storage import rows
-from openhood.infra.jobs import queue
+from openhood.domain.storage import keeping, rows
 
 FORGOTTEN_GRACE_S = 6 * 3600.0
 """How long the bytes of an object stay that nobody names any more: running downloads still read them."""
@@ -107,16 +105,7 @@ def forget_unnamed(sv: Services, *, grace_s: float) -> Forgotten:
             with sv.db.write() as tx:
                 gone = rows.forget_unreferenced(tx, candidates[start : start + _BATCH])
                 whole = {each.key: each.size_bytes for each in gone if each.key is not None}
-                rows.doom(tx, whole, delete_after=now + timedelta(seconds=grace_s))
-                if whole:
-                    queue.enqueue(
-                        tx,
-                        "delete_doomed",
-                        {},
-                        now=now,
-                        dedup_key="delete_doomed:forgotten",
-                        delay_s=grace_s,
-                    )
+                keeping.doom_later(tx, whole, now=now, grace_s=grace_s)
             for each in gone:
                 sv.decoded.forget(each.sha256)
             objects += len(gone)

@@ -5,8 +5,8 @@ Everything runs in the caller's write unit, after the bytes are durable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from openhood.base.errors import Unavailable
 from openhood.base.names import Sha256
@@ -27,16 +27,11 @@ def keep(tx: Tx, repo: int, made: LfsObject, *, now: datetime) -> None:
     rows.link_all(tx, repo, secure_all(tx, [made], now=now).values(), now=now)
 
 
-def secure(tx: Tx, made: LfsObject, *, now: datetime) -> LfsObject:
-    """Make sure that the object has its row, locked until the unit ends, and return it as it is now.
-
-    What ``made`` brings and the row lacks is added; a second whole copy is handed to the sweeper.
-    """
-    return secure_all(tx, [made], now=now)[made.sha256]
-
-
 def secure_all(tx: Tx, made: Sequence[LfsObject], *, now: datetime) -> dict[Sha256, LfsObject]:
-    """Do as `secure` with several different objects, in a few statements. Raises Unavailable."""
+    """Make sure that different objects have their rows, locked until the unit ends, and return them as they are now.
+
+    What ``made`` brings and a row lacks is added; a second whole copy is handed to the sweeper. Raises Unavailable.
+    """
     wanted = {each.sha256: each for each in made}
     for _ in range(3):
         # Others may insert the same objects at this moment. Whoever inserts waits for such only before having locked
@@ -68,3 +63,11 @@ def doom_now(tx: Tx, key: str, *, now: datetime) -> None:
     """Hand a key that no row names to the sweeper, for deletion at once."""
     rows.doom(tx, [key], delete_after=now)
     queue.enqueue(tx, "delete_doomed", {}, now=now, dedup_key="delete_doomed")
+
+
+def doom_later(tx: Tx, keys: Collection[str], *, now: datetime, grace_s: float) -> None:
+    """Hand keys that no row names any more to the sweeper, for deletion once running downloads have read them."""
+    if not keys:
+        return
+    rows.doom(tx, keys, delete_after=now + timedelta(seconds=grace_s))
+    queue.enqueue(tx, "delete_doomed", {}, now=now, dedup_key="delete_doomed:forgotten", delay_s=grace_s)

@@ -10,13 +10,14 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from openhood.base.errors import CorruptObject, NotFound, ObjectMissing, Unavailable
 from openhood.base.names import Sha256
 from openhood.domain.services import Services
+from openhood.domain.storage import keeping
 from openhood.domain.storage import rows as storage_rows
 from openhood.domain.storage.gc import FORGOTTEN_GRACE_S
 from openhood.domain.storage.keeping import CONVERT_JOB
@@ -29,7 +30,7 @@ from openhood.domain.xet.types import Pass, Scope, XetFile
 from openhood.infra.db.engine import Tx
 from openhood.infra.jobs import queue
 
-DROP_JOB = "drop_whole_copy"
+_DROP_JOB = "drop_whole_copy"
 
 _READ_BYTES = 1 << 20
 _PAGE = 500
@@ -178,7 +179,7 @@ def publish(sv: Services, found: LfsObject, packed: Packed) -> None:
         if locked is None or locked.xet_hash is not None:
             return
         file = XetFile(packed.hash, found.sha256, packed.size_bytes, packed.terms)
-        if not rows.insert_file(tx, file, ids.values(), now=now):
+        if not rows.insert_files(tx, [file], {file.hash: ids.values()}, now=now):
             known = rows.get_file(tx, packed.hash)
             if known is None or known.sha256 != found.sha256:
                 raise CorruptObject(f"File {packed.hash} is noted as another object than {found.sha256}.")
@@ -188,14 +189,19 @@ def publish(sv: Services, found: LfsObject, packed: Packed) -> None:
             shard = rows.insert_shard(tx, [ids[name] for name in packed.made], now=now)
             chunks = [(digest, ids[name]) for digest, name in packed.findable]
             rows.put_chunks(tx, domain=scope.tell, shard=shard, chunks=chunks)
-        queue.enqueue(
-            tx,
-            DROP_JOB,
-            {"sha256": found.sha256},
-            now=now,
-            dedup_key=f"{DROP_JOB}:{found.sha256}",
-            delay_s=sv.settings.xet.whole_copy_grace_s,
-        )
+        drop_later(tx, sv, found.sha256, now=now)
+
+
+def drop_later(tx: Tx, sv: Services, sha256: Sha256, *, now: datetime) -> None:
+    """Let the whole copy of an object go that is a Xet file as well. In the caller's unit."""
+    queue.enqueue(
+        tx,
+        _DROP_JOB,
+        {"sha256": sha256},
+        now=now,
+        dedup_key=f"{_DROP_JOB}:{sha256}",
+        delay_s=sv.settings.xet.whole_copy_grace_s,
+    )
 
 
 def _lost() -> Unavailable:
@@ -217,10 +223,7 @@ def drop_whole_copy(sv: Services, payload: Mapping[str, object]) -> None:
     with sv.db.write() as tx:
         if not storage_rows.drop_key(tx, sha256, key=found.key):
             return
-        storage_rows.doom(tx, [found.key], delete_after=now + timedelta(seconds=FORGOTTEN_GRACE_S))
-        queue.enqueue(
-            tx, "delete_doomed", {}, now=now, dedup_key="delete_doomed:forgotten", delay_s=FORGOTTEN_GRACE_S
-        )
+        keeping.doom_later(tx, [found.key], now=now, grace_s=FORGOTTEN_GRACE_S)
 
 
 def convert_objects(sv: Services, payload: Mapping[str, object]) -> None:

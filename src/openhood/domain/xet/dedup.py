@@ -6,15 +6,14 @@ ask is decided in `passes`.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from openhood.base.errors import CorruptObject, ObjectMissing, Unavailable
+from openhood.base.errors import CorruptObject, ObjectMissing
 from openhood.base.names import XetHash
+from openhood.domain import links
 from openhood.domain.services import Services
 from openhood.domain.xet import passes, rows
 from openhood.domain.xet.indexes import load_index
@@ -26,7 +25,6 @@ from openhood.engines.xet.xorb import XorbIndex
 MOST_XORBS = 64
 MOST_CHUNKS = 70_000
 """Chunks in one answer: 64 xorbs of usual chunks, some 3.3 MB."""
-_DERIVE = b"openhood xet dedup key v1\0"
 
 
 def answer(sv: Services, given: Pass, chunk: XetHash) -> bytes | None:
@@ -92,7 +90,4 @@ def _has_chunk(index: XorbIndex, digest: bytes) -> bool:
 
 def _key(sv: Services, day: datetime) -> bytes:
     """Return what hides the hashes on one day: clients keep answers apart by it, so it is the same in all of them."""
-    if sv.settings.secret_key is None:
-        raise Unavailable("This hub has no secret key yet, so it cannot answer. Set OPENHOOD_SECRET_KEY.")
-    secret = sv.settings.secret_key.get_secret_value().encode("utf-8")
-    return hmac.digest(secret, _DERIVE + day.date().isoformat().encode("ascii"), hashlib.sha256)
+    return links.derive_key(sv, purpose=f"xet.dedup {day.date().isoformat()}")

@@ -14,10 +14,10 @@ from typing import Literal
 from openhood.domain import audit
 from openhood.domain.services import Services
 from openhood.domain.storage import gc as storage_gc
+from openhood.domain.storage import keeping
 from openhood.domain.storage import rows as storage_rows
 from openhood.domain.xet import gc_rows, passes
 from openhood.domain.xet.types import Xorb
-from openhood.infra.jobs import queue
 
 _PAGE = 1000
 _BATCH = 50
@@ -82,17 +82,7 @@ def _delete(sv: Services, *, respect_leases: bool, bytes_grace_s: float) -> Amou
             gone = gc_rows.delete_xorbs(
                 tx, candidates, since_before=since_before, lease_over_at=lease_over_at
             )
-            storage_rows.doom(
-                tx, [each.key for each in gone], delete_after=now + timedelta(seconds=bytes_grace_s)
-            )
-            queue.enqueue(
-                tx,
-                "delete_doomed",
-                {},
-                now=now,
-                dedup_key="delete_doomed:forgotten",
-                delay_s=bytes_grace_s,
-            )
+            keeping.doom_later(tx, [each.key for each in gone], now=now, grace_s=bytes_grace_s)
         count += len(gone)
         size_bytes += sum(each.size_bytes for each in gone)
         after = candidates[-1]

@@ -44,11 +44,6 @@ class Layout:
         return self._ends[-1] if self._ends else 0
 
     @property
-    def term_count(self) -> int:
-        """How many terms there are."""
-        return len(self._ends)
-
-    @property
     def weight(self) -> int:
         """What it takes of memory, about, in bytes."""
         return 400 + len(self._packed) + 8 * len(self._ends) + 80 * len(self.xorbs)

@@ -5,7 +5,7 @@ Where several rows are locked, the order is: xorbs by id, objects by hash, repos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -189,24 +189,12 @@ def get_terms(tx: Tx, name: XetHash, *, known: int | None) -> tuple[int, bytes |
 
     A number stands for the same terms for ever: a file that is made of other xorbs gets a new one.
     """
-    number = tx.execute(select(xet_files.c.id).where(xet_files.c.hash == name)).scalar()
-    if number is None:
-        return None
-    if number == known:
-        return number, None
-    terms = tx.execute(select(xet_files.c.terms).where(xet_files.c.id == number)).scalar()
-    return None if terms is None else (number, terms)
-
-
-def get_linked_file(tx: Tx, repo: int, name: XetHash) -> XetFile | None:
-    """Return a file by its hash if the repository holds its content."""
-    chosen = (
-        select(*_FILE)
-        .join(repo_lfs, repo_lfs.c.sha256 == xet_files.c.sha256)
-        .where(xet_files.c.hash == name, repo_lfs.c.repo_id == repo)
-    )
-    row = tx.execute(chosen).first()
-    return None if row is None else _file(row)
+    if known is not None:
+        number = tx.execute(select(xet_files.c.id).where(xet_files.c.hash == name)).scalar()
+        if number == known:
+            return known, None
+    row = tx.execute(select(xet_files.c.id, xet_files.c.terms).where(xet_files.c.hash == name)).first()
+    return None if row is None else (row.id, row.terms)
 
 
 def get_linked_size(tx: Tx, repo: int, name: XetHash) -> int | None:
@@ -229,22 +217,55 @@ def find_verified(tx: Tx, names: Collection[XetHash]) -> dict[XetHash, Sha256]:
     return found
 
 
-def insert_file(tx: Tx, file: XetFile, xorb_ids: Iterable[int], *, now: datetime) -> bool:
-    """Insert a file and what it keeps alive unless it is there; tells whether it was inserted.
+def insert_files(
+    tx: Tx, files: Sequence[XetFile], xorb_ids: Mapping[XetHash, Collection[int]], *, now: datetime
+) -> set[XetHash]:
+    """Insert files and what they keep alive, unless they are there; returns the names of those inserted.
 
-    Its object's row and its xorbs must be there, both locked by this unit.
+    The rows of their objects and their xorbs must be there, all locked by this unit.
     """
-    done = tx.execute(
-        insert_ignore(tx, xet_files).values(
-            hash=file.hash, sha256=file.sha256, size_bytes=file.size_bytes, terms=file.terms, created_at=now
-        )
-    )
-    if done.rowcount != 1:
-        return False
-    number = tx.execute(select(xet_files.c.id).where(xet_files.c.hash == file.hash)).scalar_one()
-    for batch in batches(sorted(set(xorb_ids))):
-        tx.execute(insert(xet_file_xorbs), [{"file_id": number, "xorb_id": xorb} for xorb in batch])
-    return True
+    statement = insert_ignore(tx, xet_files).returning(xet_files.c.id, xet_files.c.hash)
+    numbers: dict[XetHash, int] = {}
+    for batch in batches(sorted(files, key=lambda each: each.hash)):
+        values = [
+            {
+                "hash": file.hash,
+                "sha256": file.sha256,
+                "size_bytes": file.size_bytes,
+                "terms": file.terms,
+                "created_at": now,
+            }
+            for file in batch
+        ]
+        numbers |= {XetHash(row.hash): row.id for row in tx.execute(statement, values)}
+    _insert_needs(tx, {number: xorb_ids[name] for name, number in numbers.items()})
+    return set(numbers)
+
+
+def _insert_needs(tx: Tx, needs: Mapping[int, Collection[int]]) -> None:
+    values = [
+        {"file_id": number, "xorb_id": xorb} for number, ids in needs.items() for xorb in sorted(set(ids))
+    ]
+    for batch in batches(values):
+        tx.execute(insert(xet_file_xorbs), batch)
+
+
+def replace_terms(tx: Tx, number: int, terms: bytes, xorb_ids: Collection[int]) -> None:
+    """Let a file be made of other xorbs, which hold the same chunks and are locked by this unit.
+
+    It gets a new number, so that every process notices that what it remembers of the old one is over.
+    """
+    before = tx.execute(select(xet_files).where(xet_files.c.id == number)).one()
+    tx.execute(delete(xet_files).where(xet_files.c.id == number))
+    fresh = {
+        "hash": before.hash,
+        "sha256": before.sha256,
+        "size_bytes": before.size_bytes,
+        "terms": terms,
+        "created_at": before.created_at,
+    }
+    made = tx.execute(insert(xet_files).values(fresh).returning(xet_files.c.id)).scalar_one()
+    _insert_needs(tx, {made: xorb_ids})
 
 
 def find_xet_hashes(tx: Tx, repo: int, wanted: Collection[Sha256]) -> dict[Sha256, XetHash]:

@@ -19,15 +19,13 @@ from openhood.domain.services import Services
 from openhood.domain.storage import keeping, uploads
 from openhood.domain.storage import rows as storage_rows
 from openhood.domain.storage.types import LfsObject
-from openhood.domain.xet import passes, rows, scrub, shard_rows, sums
+from openhood.domain.xet import conversion, passes, rows, scrub, shard_rows, sums
 from openhood.domain.xet.claims import Claim, Claims, Unreadable, not_here
-from openhood.domain.xet.conversion import DROP_JOB
 from openhood.domain.xet.types import Pass, Scope, XetFile
 from openhood.engines.xet.hashing import to_text
 from openhood.engines.xet.shard import Shard
 from openhood.infra import keys
 from openhood.infra.db.engine import Tx
-from openhood.infra.jobs import queue
 
 FILES_PER_UNIT = 2000
 """Files that are written down in one unit. Clients send fewer; others must not be kept waiting for long."""
@@ -180,13 +178,13 @@ def _insert_files(
         name: XetFile(name, each.sha256, each.claim.size_bytes, each.claim.terms)
         for name, each in chunked.items()
     }
-    fresh = shard_rows.insert_files(
+    fresh = rows.insert_files(
         tx, list(rows_of.values()), {name: each.claim.xorb_ids for name, each in chunked.items()}, now=now
     )
     is_healed = _heal(tx, kept, chunked, fresh)
     for each in kept.values():
         if each.key is not None and each.xet_hash in fresh:
-            _drop_whole_copy(tx, sv, each.sha256, now=now)
+            conversion.drop_later(tx, sv, each.sha256, now=now)
     linked = storage_rows.link_all(tx, scope.repo, kept.values(), now=now)
     return bool(fresh) or is_healed or linked > 0
 
@@ -206,24 +204,12 @@ def _heal(tx: Tx, kept: dict[Sha256, LfsObject], files: dict[XetHash, _Proven], 
     for name, number in damaged.items():
         if name in files:
             claim = files[name].claim
-            shard_rows.replace_terms(tx, number, claim.terms, claim.xorb_ids)
+            rows.replace_terms(tx, number, claim.terms, claim.xorb_ids)
     for file in files.values():
         serving = kept[file.sha256].xet_hash
         if serving is not None and serving in damaged and serving not in files:
             storage_rows.switch_xet_hash(tx, file.sha256, expected=serving, xet_hash=file.claim.name)
     return any(name in files for name in damaged)
-
-
-def _drop_whole_copy(tx: Tx, sv: Services, sha256: Sha256, *, now: datetime) -> None:
-    """Let the copy go that came by another way, as after a conversion."""
-    queue.enqueue(
-        tx,
-        DROP_JOB,
-        {"sha256": sha256},
-        now=now,
-        dedup_key=f"{DROP_JOB}:{sha256}",
-        delay_s=sv.settings.xet.whole_copy_grace_s,
-    )
 
 
 def _check_room(tx: Tx, sv: Services, repo: int, made: Iterable[LfsObject]) -> None:

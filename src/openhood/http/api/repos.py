@@ -195,6 +195,10 @@ async def duplicate(call: Call) -> Response:
 async def settings(call: Call) -> Response:
     """``PUT /api/{type}/{id}/settings``: answers with the keys it changed, but not those of notifications."""
     body = await read_model(call, _Settings)
+    if body.xetEnabled is False:
+        raise NotSupported(
+            "This hub keeps every repository's large files as chunks: Xet cannot be switched off."
+        )
     given = body.model_dump(exclude_none=True)
     others = {key: value for key, value in given.items() if key in _KEPT_SETTINGS}
     await call.act(
