@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openhood.cli.options import Config, Data, opened
-from openhood.cli.output import AsJson, Yes, confirm, err, out, refusals, refuse, write_json
+from openhood.cli.output import AsJson, Yes, confirm, count_text, err, out, refusals, refuse, write_json
 from openhood.cli.storage import size_text
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ def _collect(sv: Services, *, dry_run: bool, everything: bool, as_json: bool) ->
         }
         write_json(document if done is None else {**document, "done": _done(done)})
         return
-    out.print(f"Files need {needed_count} xorbs ({size_text(needed_bytes)}).")
+    out.print(f"Files need {count_text(needed_count, 'xorb')} ({size_text(needed_bytes)}).")
     if done is None:
         out.print("Nothing was changed.")
         return
     out.print(
-        f"Forgot {done.forgotten.count} large files ({size_text(done.forgotten.size_bytes)} kept whole), condemned "
+        f"Forgot {count_text(done.forgotten.count, 'large file')} ({size_text(done.forgotten.size_bytes)} kept whole), condemned "
         f"{_xorbs(done.condemned)}, deleted {_xorbs(done.deleted)}."
     )
     given_back = done.forgotten.size_bytes + done.deleted.size_bytes
@@ -106,14 +106,14 @@ def _purge(sv: Services, *, yes: bool, as_json: bool) -> None:
         write_json(_purged(done))
         return
     out.print(
-        f"Deleted {done.forgotten.count} large files ({size_text(done.forgotten.size_bytes)} kept whole) and "
+        f"Deleted {count_text(done.forgotten.count, 'large file')} ({size_text(done.forgotten.size_bytes)} kept whole) and "
         f"{_xorbs(done.deleted)}. {size_text(done.forgotten.size_bytes + done.deleted.size_bytes)} were given back."
     )
     out.print(f"The Xet service is at /cas/{done.epoch} from now on, everywhere within half a minute.")
 
 
 def _xorbs(amount: Amount) -> str:
-    return f"{amount.count} xorbs ({size_text(amount.size_bytes)})"
+    return f"{count_text(amount.count, 'xorb')} ({size_text(amount.size_bytes)})"
 
 
 def _write(decision: Decision) -> None:

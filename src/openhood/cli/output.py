@@ -112,6 +112,11 @@ def _print(table: Table) -> None:
 _WIDE = 1000
 
 
+def count_text(count: int, one: str, *, many: str | None = None) -> str:
+    """Return a number with its noun: ``1 xorb``, ``2 xorbs``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def write_done(sentence: str, *, as_json: bool, **facts: object) -> None:
     """Say that something was done: the sentence, or the facts as a JSON object."""
     if as_json:

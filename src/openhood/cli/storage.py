@@ -9,7 +9,7 @@ import typer
 
 from openhood.base.names import RepoId, RepoType
 from openhood.cli.options import Config, Data, opened
-from openhood.cli.output import AsJson, out, refusals, refuse, write_facts, write_json, write_rows
+from openhood.cli.output import AsJson, count_text, out, refusals, refuse, write_facts, write_json, write_rows
 
 if TYPE_CHECKING:
     from openhood.domain.xet.report import DamagedXorb, FileUse, Leaving, Report, RepoUse, Use
@@ -97,20 +97,21 @@ def _write_report(made: Report, *, limit: int) -> None:
     total = made.total
     write_facts(
         {
-            "In total": f"{total.files} large files in {len(repositories)} repositories, "
+            "In total": f"{count_text(total.files, 'large file')} in "
+            f"{count_text(len(repositories), 'repository', many='repositories')}, "
             f"{made.contents} different ones ({size_text(made.content_bytes)})",
             "Logical": size_text(total.logical_bytes),
             "Stored": f"{size_text(total.stored_bytes)}: {size_text(total.whole_bytes)} as whole files, "
-            f"{size_text(total.xorb_bytes)} in {total.xorbs} xorbs",
+            f"{size_text(total.xorb_bytes)} in {count_text(total.xorbs, 'xorb')}",
             "Unique": f"{size_text(total.unique_bytes)} that one repository alone needs",
             "Shared": f"{size_text(total.shared_bytes)} that several need",
             "Git packs": size_text(total.git_bytes),
             "Ratio": _ratios(total),
-            "Named by nobody": _leaving(made.unnamed, "large files", "forgotten within six hours"),
-            "Kept for caches of clients": _leaving(made.leased, "xorbs", ""),
-            "Condemned": _leaving(made.condemned, "xorbs", ""),
+            "Named by nobody": _leaving(made.unnamed, "large file", "forgotten within six hours"),
+            "Kept for caches of clients": _leaving(made.leased, "xorb", ""),
+            "Condemned": _leaving(made.condemned, "xorb", ""),
             "Waiting for deletion": _doomed(made),
-            "Damaged": f"{len(made.damaged)} xorbs",
+            "Damaged": count_text(len(made.damaged), "xorb"),
         },
         as_json=False,
     )
@@ -158,7 +159,7 @@ def _ratios(use: Use) -> str:
 def _leaving(leaving: Leaving, noun: str, when: str) -> str:
     if not leaving.count:
         return "nothing"
-    text = f"{leaving.count} {noun} ({size_text(leaving.size_bytes)})"
+    text = f"{count_text(leaving.count, noun)} ({size_text(leaving.size_bytes)})"
     if leaving.first_at is not None and leaving.last_at is not None:
         when = f"deleted from {leaving.first_at:%Y-%m-%d} to {leaving.last_at:%Y-%m-%d}"
     return f"{text}, {when}"
@@ -198,7 +199,7 @@ def _file_row(file: FileUse) -> dict[str, object]:
 
 def _kept(file: FileUse) -> list[str]:
     whole = ["whole"] if file.is_whole else []
-    return [*whole, f"in {file.xorbs} xorbs"] if file.xet_hash is not None else whole
+    return [*whole, f"in {count_text(file.xorbs, 'xorb')}"] if file.xet_hash is not None else whole
 
 
 # --- for machines ---------------------------------------------------------------------------
