@@ -32,7 +32,6 @@ def test_what_a_killed_process_left_is_swept_and_the_living_keep_theirs(tmp_path
     ) as process:
         assert process.stdout is not None
         left = Path(process.stdout.readline().strip())
-        _age(left)
         store = open_store((tmp_path / "objects").as_uri())
         PackCache(tmp_path / "git", store)
         assert (left / "half-built.pack").exists()

@@ -56,9 +56,10 @@ class PackCache:
         """This process's directory on the same file system, for packs being built."""
         with self._guard:
             if self._claim is None:
-                self._scratch.mkdir()
                 self._claim = os.open(_claim_of(self._scratch), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 fcntl.flock(self._claim, fcntl.LOCK_EX)
+                # Only now: a directory whose claim is not locked belongs to a process that is gone.
+                self._scratch.mkdir()
                 weakref.finalize(self, os.close, self._claim)
         return self._scratch
 
@@ -188,8 +189,10 @@ def _sweep(scratch: Path) -> None:
     """Remove what processes that are gone left behind: the kernel dropped their lock on it."""
     for entry in scratch.iterdir():
         with suppress(FileNotFoundError):
-            # One being made at this moment is not locked yet.
-            if time.time() - entry.stat().st_mtime > _UNCLAIMED_S and not _is_claimed(entry):
+            # One of the two without the other may be about to be completed; of both, the claim is locked by the living.
+            is_whole = entry.with_suffix("").is_dir() and _claim_of(entry).exists()
+            is_old = time.time() - entry.stat().st_mtime > _UNCLAIMED_S
+            if (is_whole or is_old) and not _is_claimed(entry):
                 shutil.rmtree(entry.with_suffix(""), ignore_errors=True)
                 _claim_of(entry).unlink(missing_ok=True)
 
