@@ -96,7 +96,8 @@ class Shelf:
         builder = XorbBuilder()
         for chunk in chunks:
             assert builder.add(chunk, chunk_digest(chunk))
-        body, index = builder.finish()
+        view, index = builder.finish()
+        body = bytes(view)
         incoming = xorbs.begin_internal(self.sv, to_text(index.digest))
         incoming.feed(body)
         incoming.finish()

@@ -40,7 +40,8 @@ def make_xorb(seed: int = 1, size: int = 1_000_000) -> tuple[XetHash, bytes, Xor
     builder = XorbBuilder()
     for chunk in split(mixed_content(size, seed=seed)):
         assert builder.add(chunk, chunk_digest(chunk))
-    body, index = builder.finish()
+    view, index = builder.finish()
+    body = bytes(view)
     return to_text(index.digest), body, index
 
 
@@ -167,7 +168,8 @@ def test_a_footer_of_the_client_is_taken_off(alice: Uploader) -> None:
 def test_a_xorb_of_one_small_chunk(alice: Uploader) -> None:
     builder = XorbBuilder()
     builder.add(b"x", chunk_digest(b"x"))
-    body, index = builder.finish()
+    view, index = builder.finish()
+    body = bytes(view)
 
     assert alice.stores(to_text(index.digest), body)
 

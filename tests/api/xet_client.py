@@ -215,7 +215,8 @@ class XetClient:
                     break
                 taken += 1
             waiting = waiting[taken:]
-            body, index = builder.finish()
+            view, index = builder.finish()
+            body = bytes(view)
             bodies[to_text(index.digest)] = body
             indexes.append(index)
             self.known |= {digest: (index, i) for i, (digest, _size) in enumerate(index.children())}

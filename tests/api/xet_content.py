@@ -54,7 +54,8 @@ def store_xorb(sv: Services, chunks: Sequence[bytes], *, upload: str = "test") -
     builder = XorbBuilder()
     for chunk in chunks:
         assert builder.add(chunk, chunk_digest(chunk))
-    body, index = builder.finish()
+    view, index = builder.finish()
+    body = bytes(view)
     name = to_text(index.digest)
     key = keys.xorb(name, upload)
     sv.objects.put(key, body + index.footer())

@@ -62,7 +62,8 @@ def pack(data: bytes, chance: random.Random, *, most: int = MAX_CHUNK_RAW_BYTES)
         chunk = data[at : at + chance.randint(8 * 1024, most)]
         assert builder.add(chunk, chunk_digest(chunk))
         at += len(chunk)
-    return Piece(data, *builder.finish())
+    body, index = builder.finish()
+    return Piece(data, bytes(body), index)
 
 
 def make_shard(runs: Sequence[Run], fresh: Sequence[Piece]) -> bytes:

@@ -18,7 +18,8 @@ from openhood.testing.tcp import Git
 
 GIB = 1024**3
 BLOCK = random.Random(1).randbytes(1024 * 1024)
-LIMIT_BYTES = 300_000_000
+# What came whole is cut into chunks meanwhile, with a xorb of 64 MiB at hand; the clients of S3 buffer on both sides.
+LIMITS_BYTES = {"local": 300_000_000, "s3": 400_000_000}
 
 
 def _blocks() -> Iterator[bytes]:
@@ -45,11 +46,13 @@ def test_a_gibibyte_up_and_down(tmp_path: Path, request: pytest.FixtureRequest, 
         alice.post("/api/repos/create", json={"name": "m", "type": "model"}).raise_for_status()
         oid = _digest(_blocks())
         for transfers in (["basic"], ["basic", "multipart"]):
-            _up_and_down(alice, server, oid, transfers)
-        _push_and_clone(server, Git(tmp_path / "git"))
+            _up_and_down(alice, server, oid, transfers, limit_bytes=LIMITS_BYTES[store])
+        _push_and_clone(server, Git(tmp_path / "git"), limit_bytes=LIMITS_BYTES[store])
 
 
-def _up_and_down(alice: httpx.Client, server: Server, oid: str, transfers: list[str]) -> None:
+def _up_and_down(
+    alice: httpx.Client, server: Server, oid: str, transfers: list[str], *, limit_bytes: int
+) -> None:
     repo = f"m{len(transfers)}"
     alice.post("/api/repos/create", json={"name": repo, "type": "model"}).raise_for_status()
     wish = {"oid": oid, "size": GIB}
@@ -75,10 +78,10 @@ def _up_and_down(alice: httpx.Client, server: Server, oid: str, transfers: list[
         assert _digest(answer.iter_raw()) == oid
     held = memory_bytes(server.pid, peak=True)
     print(f"{answer.request.url}: {held / 1e6:.0f} MB at most")
-    assert held < LIMIT_BYTES
+    assert held < limit_bytes
 
 
-def _push_and_clone(server: Server, git: Git) -> None:
+def _push_and_clone(server: Server, git: Git, *, limit_bytes: int) -> None:
     """The same for 200 MB of git objects, every file small enough for git."""
     work = git.work_tree("work")
     for number in range(25):
@@ -90,4 +93,4 @@ def _push_and_clone(server: Server, git: Git) -> None:
     assert subprocess.run(["diff", "-r", "-x", ".git", work, git.home / "clone"], check=False).returncode == 0
     held = memory_bytes(server.pid, peak=True)
     print(f"push and clone: {held / 1e6:.0f} MB at most")
-    assert held < LIMIT_BYTES
+    assert held < limit_bytes

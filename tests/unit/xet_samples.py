@@ -124,7 +124,8 @@ def built(raws: Iterable[bytes]) -> tuple[bytes, XorbIndex]:
     builder = XorbBuilder()
     for raw in raws:
         assert builder.add(raw, chunk_digest(raw))
-    return builder.finish()
+    body, index = builder.finish()
+    return bytes(body), index
 
 
 def group_end_by_the_book(level: list[tuple[bytes, int]], start: int) -> int:

@@ -30,6 +30,8 @@ _LEAST_AVERAGE_RUN = 8
 
 The clients have the same rule.
 """
+_PIECE_BYTES = 4 << 20
+"""So much of a finished xorb is verified and written at a time."""
 _FREE_CHUNKS = 256
 """How many chunks a file is ahead at its beginning, so that small ones may share what they can."""
 
@@ -167,10 +169,12 @@ class Packing:
         _store(self._sv, body, index)
 
 
-def _store(sv: Services, body: bytes, index: XorbIndex) -> None:
+def _store(sv: Services, body: memoryview, index: XorbIndex) -> None:
     incoming = xorbs.begin_internal(sv, to_text(index.digest))
     try:
-        incoming.feed(body)
+        # In pieces, since whoever verifies and writes them may hold a copy.
+        for start in range(0, len(body), _PIECE_BYTES):
+            incoming.feed(body[start : start + _PIECE_BYTES])
         incoming.finish()
     finally:
         incoming.abort()

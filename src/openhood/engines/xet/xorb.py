@@ -457,6 +457,6 @@ class XorbBuilder:
         self._chunks.add(digest, stored_bytes=len(stored), raw_bytes=len(raw))
         return True
 
-    def finish(self) -> tuple[bytes, XorbIndex]:
-        """Return the chunk sequence without a footer, and its chunk list. Nothing may be added after it."""
-        return bytes(self._body), self._chunks.finish()
+    def finish(self) -> tuple[memoryview, XorbIndex]:
+        """Return the chunk sequence without a footer, not copied, and its chunk list. Nothing may be added after it."""
+        return memoryview(self._body), self._chunks.finish()
