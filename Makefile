@@ -7,7 +7,7 @@ PORT ?= 7860
 DATA ?= openhood-data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients scale bench docs format clean
+.PHONY: help serve test check clients scale bench docs format vocabulary clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ docs: $(VENV)/.test ## Write the generated reference pages and check the documen
 format: $(VENV)/.test ## Format and mend what can be mended automatically
 	@$(BIN)/ruff format src tests bench
 	@$(BIN)/ruff check --fix src tests bench
+
+vocabulary: $(VENV)/.hub ## Fetch the published lists of tasks, libraries, licenses and languages anew
+	@scripts/update-vocabulary
 
 clean: ## Remove environments and caches (never data)
 	rm -rf $(VENV) .clients .mypy_cache .ruff_cache .pytest_cache build dist

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Table, select
 from api.everywhere import Ask, asks, fill_repo
 from openhood.domain.access import SYSTEM
 from openhood.domain.accounts import actions as accounts
-from openhood.infra.db.tables import metadata
+from openhood.infra.db.schema import metadata
 from openhood.testing.hub import HubUnderTest
 
 KINDS = ("models", "datasets", "spaces")

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from openhood import __version__
-from openhood.cli import config, db, doctor, fsck, gc, orgs, provision, repos, serve, storage, tokens, users
+from openhood.cli import (
+    config,
+    db,
+    doctor,
+    fsck,
+    gc,
+    orgs,
+    provision,
+    reindex,
+    repos,
+    serve,
+    storage,
+    tokens,
+    users,
+)
 
 app = typer.Typer(
     name="openhood",
@@ -28,6 +42,7 @@ app.add_typer(config.app, name="config")
 app.command("env")(config.env)
 app.command("doctor")(doctor.doctor)
 app.command("fsck")(fsck.fsck)
+app.command("reindex")(reindex.reindex)
 app.add_typer(db.app, name="db")
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from openhood.domain.repos import folding, indexing
+from openhood.domain.discovery import reindex
+from openhood.domain.repos import folding, indexing, weighing
 from openhood.domain.services import Services
 from openhood.domain.storage import gc
 from openhood.domain.xet import conversion, grants, scrub
@@ -28,10 +29,12 @@ HANDLERS: Mapping[str, JobAction] = {
     "forget_lfs": gc.forget_lfs,
     "index_last_commits": indexing.index_last_commits,
     "refresh_storage": gc.refresh_storage,
+    "reindex_repos": reindex.reindex_repos,
     "scrub_xorbs": scrub.scrub_xorbs,
     "sweep_grants": grants.sweep_grants,
     "sweep_store": gc.sweep_store,
     "sweep_uploads": gc.sweep_uploads,
+    "weigh_tip": weighing.weigh_tip,
 }
 
 SCHEDULE: Mapping[str, float] = {

@@ -13,6 +13,8 @@ MODULES = (
     "openhood.http.api.info",
     "openhood.http.api.lists",
     "openhood.http.api.tree",
+    "openhood.http.api.weights",
+    "openhood.http.api.vocabularies",
     "openhood.http.api.refs",
     "openhood.http.api.commits",
     "openhood.http.api.pulls",

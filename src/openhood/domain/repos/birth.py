@@ -22,7 +22,7 @@ from openhood.domain import audit
 from openhood.domain.access import Viewer
 from openhood.domain.repos import lifecycle_rows, publish, refs, rows
 from openhood.domain.repos.authors import sign
-from openhood.domain.repos.describe import Clues, describe
+from openhood.domain.repos.describe import clues_of, describe
 from openhood.domain.repos.types import Consequences, PathChange, RefUpdate, Repo
 from openhood.domain.services import Services
 from openhood.engines.git.edit import Put, apply_edits
@@ -82,9 +82,8 @@ def bear(
     with publish.bench(sv) as directory:
         commit, pack = _build(directory, sign(sv, viewer), files, message=message)
         published = publish.put_pack(sv, repo, pack)
-    clues = Clues(files.get("README.md"), files.get("config.json"), tuple(files))
     consequences = Consequences(
-        tip=describe(clues, repo.type),
+        tip=describe(clues_of(files), repo.type),
         changes={MAIN: tuple(PathChange(path, commit) for path in files)},
         message=message,
     )

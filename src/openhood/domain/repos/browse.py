@@ -15,6 +15,7 @@ from openhood.base.errors import BadRequest, EntryNotFound, RevisionNotFound
 from openhood.base.names import Oid, RepoId, RepoType, XetHash, is_oid
 from openhood.domain.access import Need, Verdict, Viewer, decide
 from openhood.domain.repos import browse_rows, gitdb, lookup
+from openhood.domain.repos.contents import sum_tree
 from openhood.domain.repos.resolve import BlobFacts, blob_facts
 from openhood.domain.repos.types import At
 from openhood.domain.services import Services
@@ -22,7 +23,7 @@ from openhood.domain.xet import rows as xet_rows
 from openhood.engines.git.commands import heavy, log_last_commits
 from openhood.engines.git.objects import MODE_SUBMODULE, display_name, name_bytes, name_text
 from openhood.engines.git.store import ObjectDb
-from openhood.engines.git.walk import WalkEntry, iter_files, walk
+from openhood.engines.git.walk import WalkEntry, walk
 
 MAX_PAGE = 1000
 MAX_EXPANDED_PAGE = 100
@@ -156,9 +157,7 @@ def measure_tree(
         if not entry.is_dir:
             return path, blob_facts(sv, objects, entry.oid, mode=entry.mode).size_bytes
         tree = entry.oid
-    return path, sv.facts.of(
-        ("tree size", tree), lambda: _sum(sv, objects, tree), weigh=lambda _: _FACT_BYTES
-    )
+    return path, sum_tree(sv, objects, tree)
 
 
 def get_storage(sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: RepoId) -> Storage:
@@ -167,14 +166,6 @@ def get_storage(sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: R
         repo = lookup.find(tx, viewer, repo_type, repo_id, need=Need.INFO)
         lfs_objects, lfs_bytes = browse_rows.sum_lfs(tx, repo.id)
         return Storage(browse_rows.sum_packs(tx, repo.id), lfs_bytes, lfs_objects)
-
-
-def _sum(sv: Services, objects: ObjectDb, tree: Oid) -> int:
-    return sum(
-        blob_facts(sv, objects, entry.oid, mode=entry.mode).size_bytes
-        for entry in iter_files(objects, tree)
-        if entry.mode != MODE_SUBMODULE
-    )
 
 
 def _item(sv: Services, objects: ObjectDb, entry: WalkEntry) -> TreeItem:

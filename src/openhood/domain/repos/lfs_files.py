@@ -17,9 +17,10 @@ from openhood.base.errors import BadRequest, BranchMoved, QuotaExceeded, RepoNot
 from openhood.base.names import MAIN, Oid, RepoId, RepoType, Sha256, is_oid
 from openhood.domain import audit
 from openhood.domain.access import Need, Viewer
+from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos import gitdb, lookup, publish, refs, rows
 from openhood.domain.repos.describe import describe_tip
-from openhood.domain.repos.types import Consequences, Ref, RefUpdate, Repo, TipFacts
+from openhood.domain.repos.types import Consequences, Ref, RefUpdate, Repo
 from openhood.domain.services import Services
 from openhood.domain.storage import rows as storage_rows
 from openhood.domain.storage import uploads

@@ -29,6 +29,7 @@ from openhood.domain.access import Need, Viewer, may_create_in
 from openhood.domain.accounts import actions as accounts
 from openhood.domain.accounts import rules
 from openhood.domain.accounts.types import Account
+from openhood.domain.catalog import record
 from openhood.domain.repos import birth, lifecycle_rows, lookup, publish, quota, refs, rows, starter
 from openhood.domain.repos.types import Consequences, RefUpdate, Repo
 from openhood.domain.services import Services
@@ -135,6 +136,7 @@ def move_repo(sv: Services, viewer: Viewer, *, repo_type: RepoType, old: RepoId,
     now = sv.clock.now()
     try:
         with sv.db.write() as tx:
+            publish.lock_repo(tx, _find_by_body(tx, viewer, repo_type, old))
             repo = _find_by_body(tx, viewer, repo_type, old)
             owner = _namespace(tx, viewer, new.namespace, repo_type=repo_type)
             target = RepoId(owner.name, new.name)
@@ -146,12 +148,14 @@ def move_repo(sv: Services, viewer: Viewer, *, repo_type: RepoType, old: RepoId,
                 used = lifecycle_rows.get_used_storage(tx, repo.id)
                 quota.check(tx, sv, owner_id=owner.id, namespace=owner.name, added_bytes=used)
             lifecycle_rows.update_id(tx, repo, new=target, owner_id=owner.id)
+            moved = replace(repo, repo_id=target, owner_id=owner.id)
+            record.refile(tx, repo.subject)
             audit.record(
                 tx, at=now, actor=viewer.name, action="repo.move", subject=_subject(repo), to=str(target)
             )
     except IntegrityError as error:  # PostgreSQL: another one took the id after the look
         raise RepoExists(repo_type.value, str(target), replace(repo, repo_id=target).web_path) from error
-    return replace(repo, repo_id=target, owner_id=owner.id)
+    return moved
 
 
 def update_settings(
@@ -165,6 +169,8 @@ def update_settings(
         rules.require_admin(viewer)
     now = sv.clock.now()
     with sv.db.write() as tx:
+        publish.lock_repo(tx, lookup.find(tx, viewer, repo_type, repo_id, need=Need.ADMIN))
+        # Asked again now that nobody else changes it: what it was decides what is counted anew.
         repo = lookup.find(tx, viewer, repo_type, repo_id, need=Need.ADMIN)
         changed = replace(
             repo,
@@ -180,6 +186,7 @@ def update_settings(
             is_disabled=changed.is_disabled,
             settings={**lifecycle_rows.get_settings(tx, repo.id), **change.others},
         )
+        record.refile(tx, repo.subject)
         audit.record(
             tx,
             at=now,
@@ -224,7 +231,7 @@ def duplicate_repo(
         ]
         epoch = rows.get_pack_epoch(tx, origin.id)
         packs = lifecycle_rows.list_pack_rows(tx, origin.id, retired=False)
-        tip = lifecycle_rows.get_tip_facts(tx, origin.id)
+        tip = record.read_tip(tx, origin.id)
     # What is not public stays so where the caller does not say.
     copy = birth.unborn(
         viewer,

@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlalchemy import delete, insert, literal, select, update
 
 from openhood.base.names import RepoId, RepoType
-from openhood.domain.repos.types import Repo, TipFacts
+from openhood.domain.catalog import record
+from openhood.domain.repos.types import Repo
 from openhood.infra.db.engine import Tx, upsert
 from openhood.infra.db.tables import (
     aliases,
@@ -153,6 +154,7 @@ def list_uploads(tx: Tx, repo: int) -> list[UnfinishedUpload]:
 
 def delete_repo(tx: Tx, repo: int) -> bool:
     """Delete a repository and every row that hangs on it; tells whether it was there."""
+    record.forget(tx, repo)
     return tx.execute(delete(repos).where(repos.c.id == repo)).rowcount == 1
 
 
@@ -210,21 +212,6 @@ def list_aliases(tx: Tx) -> list[Alias]:
         select(aliases.c.type, aliases.c.name, aliases.c.target).order_by(aliases.c.type, aliases.c.name_key)
     )
     return [Alias(RepoType(row.type), row.name, RepoId.parse(row.target)) for row in found]
-
-
-def get_tip_facts(tx: Tx, repo: int) -> TipFacts:
-    """Return what the tip of main says of a repository."""
-    row = tx.execute(
-        select(
-            repos.c.card,
-            repos.c.config,
-            repos.c.tags,
-            repos.c.pipeline_tag,
-            repos.c.library_name,
-            repos.c.sdk,
-        ).where(repos.c.id == repo)
-    ).one()
-    return TipFacts(row.card, row.config, tuple(row.tags), row.pipeline_tag, row.library_name, row.sdk)
 
 
 def _search_text(repo_id: RepoId) -> str:

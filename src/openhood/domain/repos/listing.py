@@ -16,11 +16,12 @@ from openhood.base.errors import BadRequest, NotFound, RevisionNotFound, Unautho
 from openhood.base.names import MAIN, Oid, RepoId, RepoType
 from openhood.domain.access import Need, Viewer
 from openhood.domain.accounts import rules
+from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos import gitdb, listing_rows, lookup, rows
 from openhood.domain.repos.describe import describe_tip
 from openhood.domain.repos.listing_rows import Listed, Order, Position, Wanted
 from openhood.domain.repos.resolve import BlobFacts, blob_facts
-from openhood.domain.repos.types import Repo, TipFacts
+from openhood.domain.repos.types import Repo
 from openhood.domain.services import Services
 from openhood.domain.storage import rows as storage_rows
 from openhood.engines.git.objects import MODE_SUBMODULE, display_name

@@ -30,8 +30,9 @@ from sqlalchemy import (
 
 from openhood.base.names import RepoType
 from openhood.domain.access import OrgRole, Viewer
+from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos.rows import REPO_COLUMNS, repo_from_row
-from openhood.domain.repos.types import Repo, TipFacts
+from openhood.domain.repos.types import Repo
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import repos
 

@@ -17,8 +17,10 @@ from openhood.base.errors import BranchMoved, Conflict, LfsObjectMissing
 from openhood.base.names import MAIN, RefName, Sha256
 from openhood.domain import audit
 from openhood.domain.access import Viewer
+from openhood.domain.catalog import record
+from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos import rows
-from openhood.domain.repos.types import Consequences, LfsPointerAt, PathChange, Ref, RefUpdate, Repo, TipFacts
+from openhood.domain.repos.types import Consequences, LfsPointerAt, PathChange, Ref, RefUpdate, Repo
 from openhood.domain.storage import rows as storage_rows
 from openhood.infra.db.engine import Tx, upsert
 from openhood.infra.db.tables import last_commits, lfs_files, refs, repos
@@ -228,13 +230,7 @@ def file_oid(pointer: LfsPointerAt) -> str:
 
 def _update_tip(tx: Tx, repo: Repo, main: RefUpdate, tip: TipFacts | None, *, now: datetime) -> None:
     values: dict[str, object] = {"head_oid": main.commit, "last_modified": now}
-    if tip is not None:
-        values |= {
-            "card": tip.card,
-            "config": tip.config,
-            "tags": list(tip.tags),
-            "pipeline_tag": tip.pipeline_tag,
-            "library_name": tip.library_name,
-            "sdk": tip.sdk,
-        }
     tx.execute(update(repos).where(repos.c.id == repo.id).values(**values))
+    if tip is not None and main.commit is not None:
+        record.record_tip(tx, repo.id, tip, head_oid=main.commit)
+        queue.enqueue(tx, "weigh_tip", {"repo": repo.id}, now=now, dedup_key=f"weigh_tip:{repo.id}")

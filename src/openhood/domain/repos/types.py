@@ -8,6 +8,7 @@ from datetime import datetime
 
 from openhood.base.names import Oid, RefName, RepoId, RepoType, Sha256
 from openhood.domain.access import RepoFacts
+from openhood.domain.catalog.types import Subject, TipFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class Repo:
         )
 
     @property
+    def subject(self) -> Subject:
+        """What the catalogue files it under."""
+        return Subject(self.id, self.type, "/".join(self.repo_id.key), self.owner_id, self.is_private)
+
+    @property
     def web_path(self) -> str:
         """``/ns/name``, ``/datasets/ns/name`` or ``/spaces/ns/name``."""
         return f"/{self.type.web_prefix}{self.repo_id}"
@@ -86,18 +92,6 @@ class LfsPointerAt:
     path: str
     sha256: Sha256
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class TipFacts:
-    """What the tip of main says of the repository; computed outside any unit, written with the ref."""
-
-    card: Mapping[str, object] | None
-    config: Mapping[str, object] | None
-    tags: tuple[str, ...]
-    pipeline_tag: str | None
-    library_name: str | None
-    sdk: str | None
 
 
 @dataclass(frozen=True, slots=True)

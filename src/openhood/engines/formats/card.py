@@ -57,20 +57,28 @@ def parse_card(text: str) -> Mapping[str, object] | None:
     front = split_card(text).front
     if front is None:
         return None
-    if len(front.encode("utf-8", "replace")) > MAX_CARD_BYTES:
-        raise InvalidCard(f"The YAML metadata is larger than {MAX_CARD_BYTES} bytes.")
-    try:
-        _check_shape(front)
-        loaded = yaml.load(front, Loader=_CardLoader)  # noqa: S506  # a safe loader of our own, with fewer types
-    except yaml.YAMLError as error:
-        raise InvalidCard(f"Invalid YAML: {_explain(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise InvalidCard(f"Invalid YAML: {error}") from error
+    loaded = parse_yaml(front)
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
         raise InvalidCard("The YAML metadata must be a mapping of names to values.")
     return {key: value for key, value in loaded.items() if key not in _CLASHING_KEYS}
+
+
+def parse_yaml(text: str) -> object:
+    """Return the values of a YAML document under the same bounds as a card's front matter.
+
+    Raises: InvalidCard saying what is wrong and, where known, in which line.
+    """
+    if len(text.encode("utf-8", "replace")) > MAX_CARD_BYTES:
+        raise InvalidCard(f"The YAML metadata is larger than {MAX_CARD_BYTES} bytes.")
+    try:
+        _check_shape(text)
+        return yaml.load(text, Loader=_CardLoader)  # noqa: S506  # a safe loader of our own, with fewer types
+    except yaml.YAMLError as error:
+        raise InvalidCard(f"Invalid YAML: {_explain(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidCard(f"Invalid YAML: {error}") from error
 
 
 def read_card(data: bytes) -> Mapping[str, object] | None:

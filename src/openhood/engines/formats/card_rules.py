@@ -1,56 +1,52 @@
-"""What the Hub expects of a card's metadata: the words it knows, and what is wrong or missing.
+"""What the Hub expects of a card's metadata, and what is wrong or missing in one.
 
-Errors are what a commit would be refused for, warnings are advice. Reading YAML is `card`'s business.
+Errors are what a commit would be refused for, warnings are advice. The words are `vocabulary`'s, reading
+YAML is `card`'s business.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from openhood.base.errors import InvalidCard
 from openhood.base.names import RepoType
+from openhood.engines.formats import card_shapes as shapes
+from openhood.engines.formats import vocabulary
 from openhood.engines.formats.card import parse_card
+from openhood.engines.formats.card_shapes import Finding, is_list, is_mapping, is_number, shown
 
-_LICENSES = (
-    "apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 "
-    "bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear "
-    "c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 "
-    "cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 "
-    "cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 "
-    "epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 "
-    "isc h-research intel-research lppl-1.3c ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl openmdw-1.0 "
-    "openmdw-1.1 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr deepfloyd-if-license "
-    "fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 grok2-community "
-    "gemma unknown other"
-)
-LICENSES = frozenset(_LICENSES.split())
-"""License identifiers the Hub knows (hub-docs ``repositories-licenses.md``)."""
+LICENSES = frozenset(vocabulary.licenses())
+"""License identifiers the Hub knows."""
 
-_PIPELINE_TAGS = (
-    "any-to-any audio-classification audio-text-to-text audio-to-audio automatic-speech-recognition "
-    "depth-estimation document-question-answering visual-document-retrieval feature-extraction fill-mask "
-    "graph-ml image-classification image-feature-extraction image-segmentation image-text-to-image "
-    "image-text-to-text image-text-to-video image-to-3d image-to-image image-to-text image-to-video "
-    "keypoint-detection mask-generation multiple-choice object-detection question-answering "
-    "reinforcement-learning robotics sentence-similarity summarization table-question-answering "
-    "table-to-text tabular-classification tabular-regression tabular-to-text text-classification "
-    "text-generation text-ranking text-retrieval text-to-3d text-to-audio text-to-image text-to-speech "
-    "text-to-video time-series-forecasting token-classification translation unconditional-image-generation "
-    "video-classification video-text-to-text video-to-video visual-question-answering voice-activity-detection "
-    "zero-shot-classification zero-shot-image-classification zero-shot-object-detection "
-    "text2text-generation conversational other"
-)
-PIPELINE_TAGS = frozenset(_PIPELINE_TAGS.split())
-"""Tasks a model may name as its pipeline (huggingface.js ``tasks/src/pipelines.ts``)."""
+PIPELINE_TAGS = frozenset({*vocabulary.tasks(), "conversational"})
+"""Tasks a model may name as its pipeline; the last is one that older cards have."""
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 SPACE_COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*|code|multilingual")
+RELATIONS = ("adapter", "merge", "quantized", "finetune")
+"""How a model can relate to its base, and what ``base_model_relation`` may say."""
+
 _REPO_ID = re.compile(r"[\w.-]{1,96}(?:/[\w.-]{1,96})?")
+_LICENSE_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,95}")
+_LICENSE_FILES = ("LICENSE", "LICENSE.md", "LICENSE.txt")
+_DURATION = re.compile(r"\d{1,9}(?:\.\d{1,9})? ?(?:ms|s|m|h|d|minutes?|hours?|seconds?)?")
 _MAX_SHORT_DESCRIPTION = 60
+_MAX_OAUTH_MINUTES = 43_200
+_HARDWARE = (
+    "cpu-basic cpu-upgrade zero-a10g t4-small t4-medium l4x1 l4x4 l40sx1 l40sx4 l40sx8 a10g-small a10g-large "
+    "a10g-largex2 a10g-largex4 a100-large a100x4 a100x8 rtx-pro-6000 rtx-pro-6000x2 rtx-pro-6000x4 rtx-pro-6000x8"
+)
+_STORAGE = ("small", "medium", "large")
+_CUSTOM_HEADERS = (
+    "cross-origin-embedder-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+)
+_MAX_FINDINGS = 50
+_MAX_HINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +58,14 @@ class CardReport:
 
 
 def validate_card(text: str, repo_type: RepoType | None) -> CardReport:
-    """Check a card's text; ``repo_type`` None checks only what holds for every type. Pure.
+    """Check a card's text; ``repo_type`` None checks only what holds for every type. Pure; linear in its length.
+
+    Of the errors and of the warnings the first 50 are told. An unknown language is a warning here, where
+    the Hub refuses it: a copy of an older repository must be possible.
 
     **Source**: ``POST /api/validate-yaml`` as huggingface_hub uses it (``repocard.py::validate``,
-    ``_commit_api.py``), and its test that an unknown license is an error naming the known ones.
+    ``_commit_api.py``), and its test that an unknown license is an error naming the known ones; hub-docs
+    ``modelcard.md``, ``datasetcard.md``, ``spaces-config-reference.md``.
     """
     try:
         card = parse_card(text)
@@ -78,140 +78,19 @@ def validate_card(text: str, repo_type: RepoType | None) -> CardReport:
                 "empty or missing yaml metadata in repo card: begin README.md with a block between two lines '---'",
             ),
         )
-    errors: list[str] = []
-    warnings: list[str] = []
+    found: tuple[list[str], list[str]] = ([], [])
+    left_out = [0, 0]
     for check in (_common, _CHECKS.get(repo_type, _nothing)):
         for is_error, sentence in check(card):
-            (errors if is_error else warnings).append(sentence)
-    return CardReport(tuple(errors), tuple(warnings))
-
-
-_Finding = tuple[bool, str]
-
-
-def _missing_space_fields(repo_type: RepoType | None) -> tuple[str, ...]:
-    return ('"sdk" is required',) if repo_type is RepoType.SPACE else ()
-
-
-def _nothing(_card: Mapping[str, object]) -> Iterator[_Finding]:
-    return iter(())
-
-
-def _common(card: Mapping[str, object]) -> Iterator[_Finding]:
-    yield from _license(card)
-    for name in ("tags", "language", "datasets", "metrics"):
-        value = card.get(name)
-        if value is not None and not _is_text_or_texts(value):
-            yield True, f'"{name}" must be a string or a list of strings'
-    for language in texts(card.get("language")):
-        if language != language.lower():
-            yield True, f'"language" must only contain lowercase characters, got "{_shown(language)}"'
-        elif not _LANGUAGE.fullmatch(language):
-            yield (
-                False,
-                f'"language" must be an ISO 639-1, 639-2 or 639-3 code, or "code" or "multilingual"; '
-                f'got "{_shown(language)}"',
-            )
-    if card.get("thumbnail") is not None and not isinstance(card["thumbnail"], str):
-        yield True, '"thumbnail" must be a string'
-
-
-def _license(card: Mapping[str, object]) -> Iterator[_Finding]:
-    if "license" not in card:
-        return
-    value = card["license"]
-    if not _is_text_or_texts(value):
-        yield True, '"license" must be a string or a list of strings'
-    elif any(name.lower() not in LICENSES for name in texts(value)):
-        yield True, f'"license" must be one of [{", ".join(sorted(LICENSES))}]'
-    elif "other" in texts(value) and not card.get("license_name"):
-        yield False, '"license_name" and "license_link" should be given when "license" is "other"'
-
-
-def _model(card: Mapping[str, object]) -> Iterator[_Finding]:
-    if "license" not in card:
-        yield False, '"license" is missing: people cannot know whether they may use this model'
-    for name in ("pipeline_tag", "library_name"):
-        if card.get(name) is not None and not isinstance(card[name], str):
-            yield True, f'"{name}" must be a string'
-    pipeline = card.get("pipeline_tag")
-    if isinstance(pipeline, str) and pipeline not in PIPELINE_TAGS:
-        yield False, f'"pipeline_tag" "{_shown(pipeline)}" is not in the list of known tasks'
-    base = card.get("base_model")
-    if base is not None and not _is_text_or_texts(base):
-        yield True, '"base_model" must be a string or a list of strings'
-    for name in texts(base):
-        if not _REPO_ID.fullmatch(name):
-            yield (
-                True,
-                f'"base_model" with value "{_shown(name)}" is not valid. Use a model id from this hub.',
-            )
-    yield from _model_index(card.get("model-index"))
-
-
-def _model_index(index: object) -> Iterator[_Finding]:
-    if index is None:
-        return
-    if not isinstance(index, list):
-        yield True, '"model-index" must be an array'
-        return
-    for number, entry in enumerate(index):
-        if not isinstance(entry, dict):
-            yield True, f'"model-index[{number}]" must be of type object'
-            continue
-        if not isinstance(entry.get("name"), str) or not entry["name"]:
-            yield True, f'"model-index[{number}].name" is required'
-        if not isinstance(entry.get("results"), list):
-            yield True, f'"model-index[{number}].results" must be an array'
-
-
-def _dataset(card: Mapping[str, object]) -> Iterator[_Finding]:
-    if "license" not in card:
-        yield False, '"license" is missing: people cannot know whether they may use this dataset'
-    for name in ("task_categories", "task_ids", "size_categories", "annotations_creators", "source_datasets"):
-        value = card.get(name)
-        if value is not None and not _is_text_or_texts(value):
-            yield True, f'"{name}" must be a string or a list of strings'
-    for task in texts(card.get("task_categories")):
-        if task not in PIPELINE_TAGS:
-            yield False, f'The task_categories "{_shown(task)}" is not in the list of known tasks'
-    configs = card.get("configs")
-    if configs is None:
-        return
-    if not isinstance(configs, list):
-        yield True, '"configs" must be an array'
-        return
-    for number, config in enumerate(configs):
-        if not isinstance(config, dict) or not isinstance(config.get("config_name"), str | int):
-            yield True, f'"configs[{number}].config_name" is required'
-
-
-def _space(card: Mapping[str, object]) -> Iterator[_Finding]:
-    sdk = card.get("sdk")
-    if sdk is None:
-        yield True, '"sdk" is required'
-    elif sdk not in SPACE_SDKS:
-        yield True, f'"sdk" must be one of [{", ".join(SPACE_SDKS)}]'
-    for name in ("colorFrom", "colorTo"):
-        if card.get(name) is not None and card[name] not in SPACE_COLORS:
-            yield True, f'"{name}" must be one of [{", ".join(SPACE_COLORS)}]'
-    description = card.get("short_description")
-    if description is not None and (
-        not isinstance(description, str) or len(description) > _MAX_SHORT_DESCRIPTION
-    ):
-        yield (
-            True,
-            f'"short_description" length must be less than or equal to {_MAX_SHORT_DESCRIPTION} characters long',
-        )
-    if card.get("app_port") is not None and not isinstance(card["app_port"], int):
-        yield True, '"app_port" must be a number'
-
-
-_CHECKS: Mapping[RepoType | None, Callable[[Mapping[str, object]], Iterator[_Finding]]] = {
-    RepoType.MODEL: _model,
-    RepoType.DATASET: _dataset,
-    RepoType.SPACE: _space,
-}
+            kind = 0 if is_error else 1
+            if len(found[kind]) < _MAX_FINDINGS:
+                found[kind].append(sentence)
+            else:
+                left_out[kind] += 1
+    for sentences, more in zip(found, left_out, strict=True):
+        if more:
+            sentences.append(f"and {more} more like these")
+    return CardReport(tuple(found[0]), tuple(found[1]))
 
 
 def texts(value: object) -> list[str]:
@@ -221,11 +100,268 @@ def texts(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _is_text_or_texts(value: object) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(item, str) for item in value)
+def _missing_space_fields(repo_type: RepoType | None) -> tuple[str, ...]:
+    return ('"sdk" is required',) if repo_type is RepoType.SPACE else ()
+
+
+def _nothing(_card: Mapping[str, object]) -> Iterator[Finding]:
+    return iter(())
+
+
+def _common(card: Mapping[str, object]) -> Iterator[Finding]:
+    yield from _license(card)
+    yield from _lists_of_texts(card, ("tags", "language", "datasets", "metrics"))
+    yield from _languages(card.get("language"))
+    yield from _texts_only(card, ("thumbnail", "extra_gated_prompt", "extra_gated_heading"))
+    fields = card.get("extra_gated_fields")
+    if fields is not None and not is_mapping(fields) and not _are_mappings(fields):
+        yield True, '"extra_gated_fields" must be of type object'
+
+
+def _license(card: Mapping[str, object]) -> Iterator[Finding]:
+    yield from _texts_only(card, ("license_name", "license_link"))
+    if "license" not in card:
+        return
+    value = card["license"]
+    problems = list(shapes.text_or_texts("license", value))
+    yield from problems
+    if problems:
+        return
+    names = texts(value)
+    unknown = next((name for name in names if name.lower() not in LICENSES), None)
+    if unknown is not None:
+        yield True, f'"license" must be one of [{", ".join(sorted(LICENSES))}]{_hint(unknown, LICENSES)}'
+    elif "other" not in names:
+        if isinstance(card.get("license_name"), str):
+            yield False, '"license_name" is for licenses that are not in the list: it needs "license: other"'
+    elif not card.get("license_name"):
+        yield False, '"license_name" and "license_link" should be given when "license" is "other"'
+    else:
+        yield from _own_license(card["license_name"], card.get("license_link"))
+
+
+def _own_license(name: object, link: object) -> Iterator[Finding]:
+    if isinstance(name, str) and not _LICENSE_NAME.fullmatch(name):
+        yield (
+            False,
+            f'"license_name" "{shown(name)}" should be an id of lower-case letters, digits, "-", "." and "_"',
+        )
+    if link is None:
+        yield False, '"license_link" is missing: name the file with the license, or its address'
+    elif (
+        isinstance(link, str) and link not in _LICENSE_FILES and not link.startswith(("https://", "http://"))
+    ):
+        yield False, f'"license_link" "{shown(link)}" should be "LICENSE", "LICENSE.md" or an address'
+
+
+def _languages(value: object) -> Iterator[Finding]:
+    for number, language in enumerate(texts(value)):
+        name = "language" if isinstance(value, str) else f"language[{number}]"
+        if language != language.lower():
+            yield True, f'"{name}" must only contain lowercase characters, got "{shown(language)}"'
+        elif not vocabulary.is_language(language):
+            code = vocabulary.language_code(language) if len(language) <= 64 else None
+            yield (
+                False,
+                f'"{name}" must be an ISO 639-1, 639-2 or 639-3 code, or "code" or "multilingual"; '
+                f'got "{shown(language)}"{_meant(code)}',
+            )
+
+
+def _model(card: Mapping[str, object]) -> Iterator[Finding]:
+    if "license" not in card:
+        yield False, '"license" is missing: people cannot know whether they may use this model'
+    yield from _texts_only(card, ("pipeline_tag", "library_name"))
+    yield from _unknown_task(card.get("pipeline_tag"))
+    library = card.get("library_name")
+    if isinstance(library, str) and library not in _known_libraries():
+        yield (
+            False,
+            f'"library_name" "{shown(library)}" is not in the list of known libraries'
+            f"{_hint(library, _known_libraries())}",
+        )
+    yield from _bases(card)
+    yield from _repo_ids(card, "datasets", kind="dataset")
+    if card.get("widget") is not None and not is_list(card["widget"]):
+        yield True, '"widget" must be an array'
+    emissions = card.get("co2_eq_emissions")
+    if emissions is not None and not is_number(emissions):
+        if not is_mapping(emissions):
+            yield False, '"co2_eq_emissions" should be of type object'
+        elif not is_number(emissions.get("emissions")):
+            yield False, '"co2_eq_emissions.emissions" should be a number, in grams'
+    if card.get("model-index") is not None:
+        yield from shapes.model_index(card["model-index"])
+
+
+def _unknown_task(task: object) -> Iterator[Finding]:
+    if isinstance(task, str) and task not in PIPELINE_TAGS:
+        yield (
+            False,
+            f'"pipeline_tag" "{shown(task)}" is not in the list of known tasks{_hint(task, PIPELINE_TAGS)}',
+        )
+
+
+def _bases(card: Mapping[str, object]) -> Iterator[Finding]:
+    base = card.get("base_model")
+    if base is not None:
+        yield from shapes.text_or_texts("base_model", base)
+    for name in texts(base):
+        if not _REPO_ID.fullmatch(name):
+            yield (
+                True,
+                f'"base_model" with value "{shown(name)}" is not valid. Use a model id from this hub.',
+            )
+    relation = card.get("base_model_relation")
+    if relation is not None and relation not in RELATIONS:
+        yield False, f'"base_model_relation" must be one of [{", ".join(RELATIONS)}], else it is guessed'
+    elif relation is not None and not texts(base):
+        yield False, '"base_model_relation" needs "base_model" to be given'
+    newer = card.get("new_version")
+    if newer is not None and not (isinstance(newer, str) and _REPO_ID.fullmatch(newer)):
+        yield False, f'"new_version" with value "{shown(newer)}" is not valid. Use a model id from this hub.'
+
+
+def _dataset(card: Mapping[str, object]) -> Iterator[Finding]:
+    if "license" not in card:
+        yield False, '"license" is missing: people cannot know whether they may use this dataset'
+    yield from _lists_of_texts(card, _DATASET_LISTS)
+    yield from _texts_only(card, ("pretty_name", "paperswithcode_id"))
+    yield from _official("task_categories", card.get("task_categories"), PIPELINE_TAGS)
+    yield from _official("task_ids", card.get("task_ids"), vocabulary.subtasks())
+    yield from _official(
+        "size_categories", card.get("size_categories"), vocabulary.dataset_words()["size_categories"]
     )
+    viewer = card.get("viewer")
+    if viewer is not None and not isinstance(viewer, bool):
+        yield True, '"viewer" must be a boolean'
+    if card.get("configs") is not None:
+        yield from shapes.configs(card["configs"])
+    if card.get("dataset_info") is not None:
+        yield from shapes.dataset_info(card["dataset_info"])
 
 
-def _shown(text: str) -> str:
-    return text[:80]
+_DATASET_LISTS = (
+    "task_categories",
+    "task_ids",
+    "size_categories",
+    "annotations_creators",
+    "language_creators",
+    "multilinguality",
+    "source_datasets",
+)
+
+
+def _official(key: str, value: object, known: Iterable[str]) -> Iterator[Finding]:
+    """Warn of words that are in no list; for the first few, say what may be meant."""
+    words = frozenset(known)
+    unknown = (word for word in texts(value) if word not in words)
+    for number, word in enumerate(unknown):
+        hint = ""
+        if number < _MAX_HINTS:
+            hint = _hint(word, words) or f": {', '.join(sorted(words)[:100])}"
+        yield False, f'The {key} "{shown(word)}" is not in the official list{hint}'
+
+
+def _space(card: Mapping[str, object]) -> Iterator[Finding]:
+    sdk = card.get("sdk")
+    if sdk is None:
+        yield True, '"sdk" is required'
+    elif sdk not in SPACE_SDKS:
+        yield True, f'"sdk" must be one of [{", ".join(SPACE_SDKS)}]'
+    for name, allowed in (("colorFrom", SPACE_COLORS), ("colorTo", SPACE_COLORS)):
+        if card.get(name) is not None and card[name] not in allowed:
+            yield True, f'"{name}" must be one of [{", ".join(allowed)}]'
+    description = card.get("short_description")
+    if description is not None and (
+        not isinstance(description, str) or len(description) > _MAX_SHORT_DESCRIPTION
+    ):
+        yield (
+            True,
+            f'"short_description" length must be less than or equal to {_MAX_SHORT_DESCRIPTION} characters long',
+        )
+    yield from _texts_only(card, ("title", "emoji", "app_file", "app_build_command", "base_path"))
+    for name in ("pinned", "fullWidth", "hf_oauth", "disable_embedding"):
+        if card.get(name) is not None and card[name] not in (True, False, "true", "false"):
+            yield True, f'"{name}" must be a boolean'
+    yield from _whole_number(card, "app_port", low=1, high=65_535)
+    yield from _whole_number(card, "hf_oauth_expiration_minutes", low=1, high=_MAX_OAUTH_MINUTES)
+    yield from _lists_of_texts(
+        card, ("models", "hf_oauth_scopes", "hf_oauth_authorized_org", "preload_from_hub")
+    )
+    yield from _repo_ids(card, "models", kind="model")
+    yield from _repo_ids(card, "datasets", kind="dataset")
+    yield from _space_advice(card)
+
+
+def _space_advice(card: Mapping[str, object]) -> Iterator[Finding]:
+    choices: tuple[tuple[str, Sequence[str]], ...] = (
+        ("header", ("mini", "default")),
+        ("suggested_hardware", _HARDWARE.split()),
+        ("suggested_storage", _STORAGE),
+    )
+    for name, allowed in choices:
+        if card.get(name) is not None and card[name] not in allowed:
+            yield False, f'"{name}" should be one of [{", ".join(allowed)}]'
+    if card.get("app_port") is not None and card.get("sdk") in ("gradio", "static", "streamlit"):
+        yield False, '"app_port" is used only where "sdk" is "docker"'
+    path = card.get("base_path")
+    if isinstance(path, str) and not path.startswith("/"):
+        yield False, '"base_path" should begin with "/"'
+    timeout = card.get("startup_duration_timeout")
+    if timeout is not None and not (isinstance(timeout, str) and _DURATION.fullmatch(timeout)):
+        yield False, '"startup_duration_timeout" should be a duration such as "30m" or "1h"'
+    headers = card.get("custom_headers")
+    if headers is not None and not (is_mapping(headers) and set(headers) <= set(_CUSTOM_HEADERS)):
+        yield False, f'"custom_headers" should be an object with no keys but [{", ".join(_CUSTOM_HEADERS)}]'
+
+
+def _whole_number(card: Mapping[str, object], name: str, *, low: int, high: int) -> Iterator[Finding]:
+    value = card.get(name)
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        yield True, f'"{name}" must be a number'
+    elif not low <= value <= high:
+        yield True, f'"{name}" must be from {low} to {high}'
+
+
+def _repo_ids(card: Mapping[str, object], name: str, *, kind: str) -> Iterator[Finding]:
+    for each in texts(card.get(name)):
+        if not _REPO_ID.fullmatch(each):
+            yield False, f'"{name}" with value "{shown(each)}" is not valid. Use a {kind} id from this hub.'
+
+
+def _lists_of_texts(card: Mapping[str, object], names: Sequence[str]) -> Iterator[Finding]:
+    for name in names:
+        if card.get(name) is not None:
+            yield from shapes.text_or_texts(name, card[name])
+
+
+def _texts_only(card: Mapping[str, object], names: Sequence[str]) -> Iterator[Finding]:
+    for name in names:
+        if card.get(name) is not None and not isinstance(card[name], str):
+            yield True, f'"{name}" must be a string'
+
+
+def _are_mappings(value: object) -> bool:
+    return is_list(value) and all(is_mapping(item) for item in value)
+
+
+def _known_libraries() -> Mapping[str, object]:
+    return {**vocabulary.libraries(), **vocabulary.formats()}
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    return _meant(vocabulary.suggest(word, known))
+
+
+def _meant(word: str | None) -> str:
+    return "" if word is None else f'; did you mean "{word}"?'
+
+
+_CHECKS: Mapping[RepoType | None, Callable[[Mapping[str, object]], Iterator[Finding]]] = {
+    RepoType.MODEL: _model,
+    RepoType.DATASET: _dataset,
+    RepoType.SPACE: _space,
+}

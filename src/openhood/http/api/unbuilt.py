@@ -44,9 +44,8 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "Search across everything",
         ("GET", "POST"),
-        "/api/quicksearch /api/trending /api/docs/search /api/tasks /api/metrics",
+        "/api/quicksearch /api/trending /api/docs/search",
     ),
-    ("A list of all tags", ("GET",), "/api/models-tags-by-type /api/datasets-tags-by-type"),
     ("Inference endpoints", _ALL, "/api/inference-endpoints/* /api/catalog/* /api/v1/catalog/*"),
     ("Buckets", _ALL, "/api/buckets/* /buckets/*"),
     ("The registry protocol of llama.cpp and Ollama", ("GET",), "/v2/*"),
@@ -57,7 +56,6 @@ _BELOW_REPO: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Discussions", ("GET", "PUT", "PATCH", "DELETE"), "discussions"),
     ("Discussions", _ALL, "discussions/*"),
     ("Likes", _ALL, "like likers"),
-    ("Safetensors metadata", ("GET",), "safetensors-metadata/*"),
     ("Leaderboards", ("GET",), "leaderboard"),
     ("The dataset viewer", ("GET",), "parquet* croissant sql-console/*"),
     ("Resource groups", ("GET", "POST"), "resource-group"),

@@ -5,6 +5,7 @@ Alembic does the work and is imported only when there is some: every command of 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,14 +115,30 @@ def differences(db: Database) -> list[str]:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from openhood.infra.db.tables import metadata
+    from openhood.infra.db.schema import metadata
 
     with db.read() as tx:
         context = MigrationContext.configure(
-            tx, opts={"compare_type": True, "compare_server_default": default_differs}
+            tx,
+            opts={
+                "compare_type": True,
+                "compare_server_default": default_differs,
+                "include_object": is_compared,
+            },
         )
         found = compare_metadata(context, metadata)
     return [_sentence(each) for each in found]
+
+
+# What a migration makes for one of the two databases only, to search by; see `finding`.
+_SEARCH_ONLY = re.compile(
+    r"repo_tags|repo_(?:names|words)(?:_\w+)?|ix_repos_tag_ids|ix_repo_texts_(?:name_trigrams|vector)|vector"
+)
+
+
+def is_compared(_thing: object, name: str | None, kind: str, reflected: bool, _other: object) -> bool:
+    """Tell whether something found in a database should be among the tables of this code (an alembic hook)."""
+    return not (reflected and kind in ("table", "index", "column") and name and _SEARCH_ONLY.fullmatch(name))
 
 
 def default_differs(

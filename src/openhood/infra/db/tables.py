@@ -1,14 +1,10 @@
-"""Every table, index and column type of the hub.
+"""The tables of accounts, repositories, large files, chunks, work and traces.
 
-Only ``rows.py`` modules of the domain and infra itself import this. Moments are stored as
-milliseconds since the epoch, documents as JSON text.
+Only ``rows.py`` modules of the domain and infra itself import this; what repositories are found by is in
+`discovery_tables`.
 """
 
 from __future__ import annotations
-
-import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -19,81 +15,23 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
     text,
     true,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC datetime, kept as integer milliseconds since the epoch."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:
-        """Turn an aware datetime into milliseconds."""
-        return None if value is None else (value - _EPOCH) // _MS
-
-    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
-        """Turn milliseconds into an aware datetime."""
-        return None if value is None else _EPOCH + value * _MS
-
-
-class Document(TypeDecorator[Any]):
-    """A JSON document, kept as text so that both databases give it back byte for byte."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Any) -> str | None:
-        """Serialise; None stays NULL."""
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-    def process_result_value(self, value: str | None, dialect: Any) -> Any:
-        """Parse; NULL stays None."""
-        return None if value is None else json.loads(value)
-
-
-# SQLite numbers rows by itself only where the key is exactly INTEGER.
-_Id = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _id() -> Column[int]:
-    return Column("id", _Id, primary_key=True, autoincrement=True)
-
-
-def _ref(name: str, target: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
-    return Column(
-        name, _Id, ForeignKey(target, ondelete="CASCADE"), primary_key=primary_key, nullable=nullable
-    )
-
+from openhood.infra.db.columns import Document, Id, Moment, Numbers, make_id, metadata, refer
 
 # --- accounts -------------------------------------------------------------------------------
 
 accounts = Table(
     "accounts",
     metadata,
-    _id(),
+    make_id(),
     Column("hex_id", String(24), nullable=False, unique=True),
     Column("kind", String(8), nullable=False),  # user | org
     Column("name", String(96), nullable=False),
@@ -115,8 +53,8 @@ Index("uq_accounts_email", accounts.c.email, unique=True)
 memberships = Table(
     "memberships",
     metadata,
-    _ref("org_id", "accounts.id", primary_key=True),
-    _ref("user_id", "accounts.id", primary_key=True),
+    refer("org_id", "accounts.id", primary_key=True),
+    refer("user_id", "accounts.id", primary_key=True),
     Column("role", String(16), nullable=False),  # admin | write | contributor | read | no_access
     Column("created_at", Moment, nullable=False),
     Index("ix_memberships_user_id", "user_id"),
@@ -125,9 +63,9 @@ memberships = Table(
 tokens = Table(
     "tokens",
     metadata,
-    _id(),
+    make_id(),
     Column("hex_id", String(24), nullable=False, unique=True),
-    _ref("user_id", "accounts.id"),
+    refer("user_id", "accounts.id"),
     Column("display_name", String(120), nullable=False),
     Column("kind", String(12), nullable=False),  # access | oauth
     Column("role", String(12), nullable=False),  # read | write | fineGrained
@@ -149,7 +87,7 @@ sessions = Table(
     "sessions",
     metadata,
     Column("secret_hash", String(64), primary_key=True),
-    _ref("user_id", "accounts.id"),
+    refer("user_id", "accounts.id"),
     Column("user_agent", String(300), nullable=False, server_default=""),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
@@ -159,10 +97,10 @@ sessions = Table(
 invitations = Table(
     "invitations",
     metadata,
-    _id(),
+    make_id(),
     Column("secret_hash", String(64), nullable=False, unique=True),
     Column("kind", String(12), nullable=False),  # setup (first administrator) | signup
-    _ref("created_by", "accounts.id", nullable=True),
+    refer("created_by", "accounts.id", nullable=True),
     Column("email", String(320)),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
@@ -179,7 +117,7 @@ oauth_clients = Table(
     Column("redirect_uris", Document, nullable=False, server_default="[]"),
     Column("scopes", Document, nullable=False, server_default="[]"),
     Column("device_flow", Boolean, nullable=False, server_default=false()),
-    _ref("owner_id", "accounts.id", nullable=True),
+    refer("owner_id", "accounts.id", nullable=True),
     Column("created_at", Moment, nullable=False),
 )
 
@@ -191,7 +129,7 @@ device_grants = Table(
     Column("client_id", String(64), nullable=False),
     Column("scope", String(500), nullable=False, server_default=""),
     Column("status", String(12), nullable=False),  # pending | approved | denied
-    _ref("user_id", "accounts.id", nullable=True),
+    refer("user_id", "accounts.id", nullable=True),
     Column("polled_at", Moment),
     Column("interval_s", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -202,7 +140,7 @@ refresh_tokens = Table(
     "refresh_tokens",
     metadata,
     Column("secret_hash", String(64), primary_key=True),
-    _ref("user_id", "accounts.id"),
+    refer("user_id", "accounts.id"),
     Column("client_id", String(64), nullable=False),
     Column("scope", String(500), nullable=False, server_default=""),
     Column("family", String(24), nullable=False),
@@ -217,11 +155,11 @@ refresh_tokens = Table(
 repos = Table(
     "repos",
     metadata,
-    _id(),
+    make_id(),
     Column("hex_id", String(24), nullable=False, unique=True),
     Column("type", String(12), nullable=False),
-    Column("owner_id", _Id, ForeignKey("accounts.id"), nullable=False),
-    Column("creator_id", _Id, ForeignKey("accounts.id", ondelete="SET NULL")),
+    Column("owner_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("creator_id", Id, ForeignKey("accounts.id", ondelete="SET NULL")),
     Column("namespace", String(96), nullable=False),  # the owner's name, kept here for lists without a join
     Column("name", String(96), nullable=False),
     Column("namespace_key", String(96), nullable=False),
@@ -237,10 +175,16 @@ repos = Table(
     Column("card", Document),
     Column("config", Document),
     Column("tags", Document, nullable=False, server_default="[]"),
+    Column("tag_ids", Numbers),  # rows of `tags`: what the repository is filtered by
+    Column("extras", Document, nullable=False, server_default="{}"),
     Column("pipeline_tag", String(64)),
     Column("library_name", String(64)),
     Column("sdk", String(32)),
     Column("search_text", String(200), nullable=False),  # lower-case namespace/name
+    # What a job reads in the files of main:
+    Column("weights", Document),
+    Column("parameters", BigInteger),
+    Column("main_bytes", BigInteger, nullable=False, server_default="0"),
     Column("used_storage_bytes", BigInteger, nullable=False, server_default="0"),
     Column("likes", Integer, nullable=False, server_default="0"),
     Column("downloads", BigInteger, nullable=False, server_default="0"),
@@ -255,6 +199,24 @@ repos = Table(
     Index("ix_repos_type_likes", "type", "likes", "id"),
     Index("ix_repos_type_downloads", "type", "downloads", "id"),
     Index("ix_repos_type_trending_score", "type", "trending_score", "id"),
+    Index("ix_repos_type_main_bytes", "type", "main_bytes", "id"),
+    Index("ix_repos_type_search_text", "type", "search_text", "id"),
+    Index("ix_repos_type_parameters", "type", "parameters"),
+    Index(
+        "ix_repos_gated",
+        "type",
+        "id",
+        sqlite_where=text("gated != ''"),
+        postgresql_where=text("gated != ''"),
+    ),
+    # The private repositories of some owners are few beside all that is public.
+    Index(
+        "ix_repos_private",
+        "owner_id",
+        "type",
+        sqlite_where=text("visibility = 'private'"),
+        postgresql_where=text("visibility = 'private'"),
+    ),
     Index("ix_repos_type_namespace_key_last_modified", "type", "namespace_key", "last_modified", "id"),
 )
 
@@ -264,7 +226,7 @@ repo_redirects = Table(
     Column("type", String(12), primary_key=True),
     Column("namespace_key", String(96), primary_key=True),
     Column("name_key", String(96), primary_key=True),
-    _ref("repo_id", "repos.id"),
+    refer("repo_id", "repos.id"),
     Column("created_at", Moment, nullable=False),
     Index("ix_repo_redirects_repo_id", "repo_id"),
 )
@@ -282,7 +244,7 @@ aliases = Table(
 refs = Table(
     "refs",
     metadata,
-    _ref("repo_id", "repos.id", primary_key=True),
+    refer("repo_id", "repos.id", primary_key=True),
     Column("name", String(260), primary_key=True),
     Column("oid", String(40), nullable=False),  # an annotated tag's own oid
     Column("commit_oid", String(40), nullable=False),  # the commit it comes down to
@@ -293,7 +255,7 @@ refs = Table(
 packs = Table(
     "packs",
     metadata,
-    _ref("repo_id", "repos.id", primary_key=True),
+    refer("repo_id", "repos.id", primary_key=True),
     Column("name", String(40), primary_key=True),
     Column("size_bytes", BigInteger, nullable=False),
     Column("object_count", Integer, nullable=False),
@@ -304,7 +266,7 @@ packs = Table(
 last_commits = Table(
     "last_commits",
     metadata,
-    _ref("repo_id", "repos.id", primary_key=True),
+    refer("repo_id", "repos.id", primary_key=True),
     Column("ref", String(260), primary_key=True),
     Column("dir", String(1000), primary_key=True),  # "" is the root
     Column("name", String(255), primary_key=True),
@@ -314,13 +276,13 @@ last_commits = Table(
 discussions = Table(
     "discussions",
     metadata,
-    _id(),
+    make_id(),
     Column("hex_id", String(24), nullable=False, unique=True),
-    _ref("repo_id", "repos.id"),
+    refer("repo_id", "repos.id"),
     Column("number", Integer, nullable=False),
     Column("title", String(500), nullable=False),
     Column("description", Text, nullable=False, server_default=""),
-    _ref("author_id", "accounts.id", nullable=True),
+    refer("author_id", "accounts.id", nullable=True),
     Column("status", String(8), nullable=False),  # draft | open | closed | merged
     Column("is_pull_request", Boolean, nullable=False),
     Column("base_ref", String(260)),
@@ -345,7 +307,7 @@ lfs_objects = Table(
 repo_lfs = Table(
     "repo_lfs",  # which repositories may name which object
     metadata,
-    _ref("repo_id", "repos.id", primary_key=True),
+    refer("repo_id", "repos.id", primary_key=True),
     Column("sha256", String(64), ForeignKey("lfs_objects.sha256"), primary_key=True),
     Column("created_at", Moment, nullable=False),
     Index("ix_repo_lfs_sha256", "sha256"),
@@ -354,7 +316,7 @@ repo_lfs = Table(
 lfs_files = Table(
     "lfs_files",  # which paths have ever named which object, for listing and permanent deletion
     metadata,
-    _ref("repo_id", "repos.id", primary_key=True),
+    refer("repo_id", "repos.id", primary_key=True),
     Column("file_oid", String(40), primary_key=True),  # sha1 over (sha256, path): the Hub's fileOid
     Column("sha256", String(64), nullable=False),
     Column("path", String(1000), nullable=False),
@@ -369,8 +331,8 @@ lfs_uploads = Table(
     "lfs_uploads",
     metadata,
     Column("id", String(32), primary_key=True),
-    _ref("repo_id", "repos.id"),
-    _ref("user_id", "accounts.id"),
+    refer("repo_id", "repos.id"),
+    refer("user_id", "accounts.id"),
     Column("sha256", String(64), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("part_bytes", BigInteger, nullable=False),  # 0: single PUT
@@ -394,12 +356,12 @@ lfs_parts = Table(
 lfs_locks = Table(
     "lfs_locks",
     metadata,
-    _id(),
+    make_id(),
     Column("hex_id", String(24), nullable=False, unique=True),
-    _ref("repo_id", "repos.id"),
+    refer("repo_id", "repos.id"),
     Column("path", String(1000), nullable=False),
     Column("ref", String(260)),
-    _ref("user_id", "accounts.id"),
+    refer("user_id", "accounts.id"),
     Column("locked_at", Moment, nullable=False),
     UniqueConstraint("repo_id", "path"),
 )
@@ -417,7 +379,7 @@ doomed_objects = Table(
 xorbs = Table(
     "xorbs",  # a row per 64 MiB
     metadata,
-    _id(),
+    make_id(),
     Column("hash", String(64), nullable=False, unique=True),
     Column("chunk_count", Integer, nullable=False),
     Column("raw_bytes", Integer, nullable=False),
@@ -443,7 +405,7 @@ xorbs = Table(
 xet_files = Table(
     "xet_files",
     metadata,
-    _id(),
+    make_id(),
     Column("hash", String(64), nullable=False, unique=True),
     Column(
         "sha256",
@@ -462,33 +424,33 @@ xet_files = Table(
 xet_file_xorbs = Table(
     "xet_file_xorbs",  # what keeps a xorb alive
     metadata,
-    _ref("file_id", "xet_files.id", primary_key=True),
-    Column("xorb_id", _Id, ForeignKey("xorbs.id"), primary_key=True),
+    refer("file_id", "xet_files.id", primary_key=True),
+    Column("xorb_id", Id, ForeignKey("xorbs.id"), primary_key=True),
     Index("ix_xet_file_xorbs_xorb_id", "xorb_id"),
 )
 
 xet_shards = Table(
     "xet_shards",  # what came together, so that a dedup answer can bring the neighbours
     metadata,
-    _id(),
+    make_id(),
     Column("created_at", Moment, nullable=False),
 )
 
 xet_shard_xorbs = Table(
     "xet_shard_xorbs",
     metadata,
-    _ref("shard_id", "xet_shards.id", primary_key=True),
-    _ref("xorb_id", "xorbs.id", primary_key=True),
+    refer("shard_id", "xet_shards.id", primary_key=True),
+    refer("xorb_id", "xorbs.id", primary_key=True),
     Index("ix_xet_shard_xorbs_xorb_id", "xorb_id"),
 )
 
 xet_chunks = Table(
     "xet_chunks",  # only chunks that clients ask for: 1 in 1024, and the first of each file
     metadata,
-    Column("domain", _Id, primary_key=True, autoincrement=False),  # 0: for everybody, else an account
+    Column("domain", Id, primary_key=True, autoincrement=False),  # 0: for everybody, else an account
     Column("chunk", LargeBinary(16), primary_key=True),  # the first half of its hash
-    _ref("xorb_id", "xorbs.id"),
-    Column("shard_id", _Id, nullable=False),  # a hint only: the shard may be gone
+    refer("xorb_id", "xorbs.id"),
+    Column("shard_id", Id, nullable=False),  # a hint only: the shard may be gone
     Index("ix_xet_chunks_xorb_id", "xorb_id"),
     sqlite_with_rowid=False,
 )
@@ -497,7 +459,7 @@ xorb_grants = Table(
     "xorb_grants",
     metadata,
     Column("id", String(32), primary_key=True),
-    _ref("repo_id", "repos.id"),
+    refer("repo_id", "repos.id"),
     Column("xorb", String(64), nullable=False),
     Column("size_bytes", Integer, nullable=False),
     Column("expires_at", Moment, nullable=False),
@@ -507,8 +469,8 @@ xorb_grants = Table(
 xorb_senders = Table(
     "xorb_senders",  # who brought which xorb not long ago, so that an upload that was cut off can go on
     metadata,
-    Column("user_id", _Id, primary_key=True, autoincrement=False),  # the account may be gone
-    _ref("xorb_id", "xorbs.id", primary_key=True),
+    Column("user_id", Id, primary_key=True, autoincrement=False),  # the account may be gone
+    refer("xorb_id", "xorbs.id", primary_key=True),
     Column("expires_at", Moment, nullable=False),
     Index("ix_xorb_senders_xorb_id", "xorb_id"),
     Index("ix_xorb_senders_expires_at", "expires_at"),
@@ -527,7 +489,7 @@ hub_facts = Table(
 jobs = Table(
     "jobs",
     metadata,
-    _id(),
+    make_id(),
     Column("kind", String(40), nullable=False),
     Column("dedup_key", String(200), unique=True),
     Column("payload", Document, nullable=False, server_default="{}"),
@@ -542,7 +504,7 @@ jobs = Table(
 audit_events = Table(
     "audit_events",
     metadata,
-    _id(),
+    make_id(),
     Column("at", Moment, nullable=False),
     Column("actor", String(96), nullable=False),
     Column("action", String(60), nullable=False),
@@ -552,7 +514,15 @@ audit_events = Table(
 )
 
 # A list of one type by one person walks the sort index; most readers see public rows only.
-for _sort in ("last_modified", "created_at", "likes", "downloads", "trending_score"):
+for _sort in (
+    "last_modified",
+    "created_at",
+    "likes",
+    "downloads",
+    "trending_score",
+    "main_bytes",
+    "search_text",
+):
     Index(
         f"ix_repos_public_{_sort}",
         repos.c.type,

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from openhood.infra.db.tables import metadata
+from openhood.infra.db.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
