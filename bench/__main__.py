@@ -16,6 +16,7 @@ from bench import (
     chunkindex,
     clone,
     commits,
+    discovery,
     download,
     memory,
     objects,
@@ -47,6 +48,7 @@ SUBJECTS: Mapping[str, Callable[[Site, Plan, Path], Iterator[Line]]] = {
     "xetclient": xetclient.run,
     "xetread": xetread.run,
     "xetdedup": xetdedup.run,
+    "discovery": discovery.run,
 }
 
 
@@ -59,6 +61,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--directory", type=Path, help="on which disk; unset: the temporary directory's")
+    parser.add_argument("--repos", type=int, help="discovery: how many repositories the made-up hub has")
+    parser.add_argument("--kept", type=Path, help="discovery: keep its SQLite file here for the next run")
+    parser.add_argument(
+        "--postgres", help="discovery: URL of a PostgreSQL database that it has filled before"
+    )
     arguments = parser.parse_args()
     unknown = [name for name in arguments.subjects if name not in SUBJECTS]
     if unknown:
@@ -66,6 +73,9 @@ def main() -> int:
     plan = QUICK if arguments.quick else FULL
     if arguments.rounds:
         plan = replace(plan, rounds=arguments.rounds)
+    if arguments.repos:
+        plan = replace(plan, repos=arguments.repos)
+    plan = replace(plan, kept=arguments.kept, filled_postgres=arguments.postgres)
     print(f"{_machine()}; median of {plan.rounds} (lowest–highest)\n\n{HEAD}", flush=True)
     for name in arguments.subjects or SUBJECTS:
         _measure(name, plan, arguments.directory)

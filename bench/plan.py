@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Plan:
     load_s: int = 5
     dedup_mb: int = 200
     dedup_cases: tuple[str, ...] = ("random", "parquet", "safetensors", "gguf")
+
+    repos: int = 1_000_000
+    asked: int = 40
+    kept: Path | None = None
+    filled_postgres: str | None = None
 
     @property
     def large(self) -> str:
@@ -44,6 +50,8 @@ QUICK = Plan(
     load_s=1,
     dedup_mb=20,
     dedup_cases=("random",),
+    repos=20_000,
+    asked=8,
 )
 
 

@@ -59,6 +59,39 @@ class Line:
         return "met" if met else "**missed**"
 
 
+@dataclass
+class Percentiles(Line):
+    """A row of many values of the hub's, of which the middle one and the 95th percentile count, and that has no peer.
+
+    ``cold`` are the first values, which are shown beside the others, as is ``busy``, the processor time of one;
+    ``failed``: why there is none.
+    """
+
+    cold: list[float] = field(default_factory=list)
+    busy: float | None = None
+    failed: str = ""
+
+    def at(self, share: float) -> float:
+        """Return the value that ``share`` of all values do not exceed."""
+        return sorted(self.hub)[min(len(self.hub) - 1, int(len(self.hub) * share))]
+
+    def worst(self) -> float:
+        """Return by what rows are put in order: the 95th percentile, and those that failed before all."""
+        return float("inf") if self.failed else self.at(0.95)
+
+    def render(self) -> str:
+        """Return the row as Markdown."""
+        goal = "" if self.goal is None else f"≤ {_number(self.goal)} {self.unit}"
+        if self.failed:
+            return f"| {self.label} | {self.failed} | | | {goal} | **missed** |"
+        high = self.at(0.95)
+        verdict = "" if self.goal is None else "met" if high <= self.goal else "**missed**"
+        values = f"{_number(self.at(0.5))} {self.unit}, p95 {_number(high)}"
+        shown = [f"first {_number(max(self.cold))}"] if self.cold else []
+        shown += [] if self.busy is None else [f"processor {_number(self.busy)}"]
+        return f"| {self.label} | {values} | {', '.join(shown)} | | {goal} | {verdict} |"
+
+
 def take_turns(
     line: Line, rounds: int, *, hub: Callable[[int], float], peer: Callable[[int], float] | None = None
 ) -> Line:

@@ -15,7 +15,7 @@ from openhood.base.settings import Settings, SettingsError, ensure_secret_key
 from openhood.domain import jobs
 from openhood.domain.accounts.oauth import ensure_builtin_clients
 from openhood.domain.accounts.tokens import flush_uses
-from openhood.domain.repos import downloads
+from openhood.domain.discovery import downloads
 from openhood.domain.services import Services
 from openhood.engines.git.handles import ObjectDbs
 from openhood.http import asgi

@@ -507,8 +507,6 @@ def test_pages_of_a_repository(hub: HubUnderTest) -> None:
         ("POST", "/api/models/alice/m/discussions/1/merge"),
         ("GET", "/api/buckets/alice/b/xet-read-token"),
         ("GET", "/api/buckets/alice/b/xet-write-token"),
-        ("DELETE", "/api/models/alice/m/like"),
-        ("GET", "/api/users/alice/likes"),
         ("GET", "/api/spaces/hardware"),
     ],
 )
@@ -524,7 +522,7 @@ def test_unbuilt_says_so(hub: HubUnderTest, method: str, path: str) -> None:
 def test_unbuilt_does_not_tell_private_from_missing(hub: HubUnderTest) -> None:
     client = hub.client(hub.add_user("alice"))
     create(client, "p", private=True)
-    for path in ("discussions", "likers", "user-access-request/pending", "scan"):
+    for path in ("discussions", "user-access-request/pending", "scan"):
         method = "POST" if path == "scan" else "GET"
         hidden = hub.client().request(method, f"/api/models/alice/p/{path}")
         missing = hub.client().request(method, f"/api/models/alice/none/{path}")

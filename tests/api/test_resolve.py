@@ -9,9 +9,8 @@ import pytest
 
 from api.content import Content, Large, Link, blob_oid
 from openhood.base.names import RepoType
-from openhood.domain.repos import downloads
 from openhood.http.resolve import disposition, media_type
-from openhood.infra.db.tables import lfs_objects, repo_lfs, repos
+from openhood.infra.db.tables import lfs_objects, repo_lfs
 from openhood.testing.hub import HubUnderTest
 
 CONFIG = b'{"model_type": "llama"}\n'
@@ -334,33 +333,6 @@ def test_large_files_in_git_are_streamed(hub: HubUnderTest, content: Content) ->
     assert client.get("/alice/m/resolve/main/big.csv").content == data
     part = client.get("/alice/m/resolve/main/big.csv", headers={"Range": "bytes=3000001-3000009"})
     assert (part.status_code, part.content) == (206, data[3000001:3000010])
-
-
-def test_downloads_are_counted_once_per_visitor_and_written_later(
-    hub: HubUnderTest, content: Content
-) -> None:
-    client = hub.client()
-
-    def counts() -> tuple[int, int]:
-        with hub.sv.db.read() as tx:
-            row = tx.execute(repos.select().where(repos.c.name == "m")).one()
-        return row.downloads, row.downloads_all_time
-
-    for _ in range(3):
-        client.head("/alice/m/resolve/main/config.json")
-        client.get("/alice/m/resolve/main/config.json")
-    client.get("/alice/m/resolve/main/model.safetensors")
-    assert counts() == (0, 0)
-    assert downloads.flush(hub.sv) == 1
-    assert counts() == (1, 1)
-    assert downloads.flush(hub.sv) == 0
-    hub.client(hub.add_user("bob")).get(
-        "/alice/m/resolve/main/model.safetensors", headers={"X-HF-Download-Counter": "1"}
-    )
-    hub.clock.advance(600)
-    client.get("/alice/m/resolve/main/config.json")
-    downloads.flush(hub.sv)
-    assert counts() == (3, 3)
 
 
 def test_on_both_databases(hub_on_both: HubUnderTest) -> None:

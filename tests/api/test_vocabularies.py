@@ -267,10 +267,10 @@ def test_rare_and_unpopular_tasks(hub_on_both: HubUnderTest) -> None:
         tag = tag_rows.find_tag(tx, RepoType.MODEL, "text-to-3d")
         assert tag is not None
         assert (tag.count, tag.total) == (3, 4)
-        few = tag_rows.list_tagged(tx, RepoType.MODEL, tag, limit=5, looked_at=100)
+        few = tag_rows.list_tagged(tx, tag, limit=5, looked_at=100)
         many = tag_rows.list_popular(tx, RepoType.MODEL, limit=5, pipeline_tag="text-to-3d")
         assert [each.repo_id for each in few] == [each.repo_id for each in many] == expected
-        assert tag_rows.list_tagged(tx, RepoType.MODEL, tag, limit=1, looked_at=100) == few[:1]
+        assert tag_rows.list_tagged(tx, tag, limit=1, looked_at=100) == few[:1]
         for few_are in (0, 5_000):
             found = vocabularies.find_recommended(tx, looked_at=3, few=few_are)
             assert found["text-to-3d"] == expected

@@ -235,6 +235,6 @@ def test_spaces() -> None:
     card = "sdk: gradio\ntags: [mcp-server]\nlicense: MIT\nmodels: [Acme/Big, acme/big, gpt2, ./x]\ndatasets: squad"
     space = described(card, type=RepoType.SPACE)
     assert (space.sdk, space.tags) == ("gradio", ("gradio", "mcp-server", "license:mit", "region:us"))
-    assert space.traits == ("~model:acme/big", "~model:gpt2", "~dataset:squad")
+    assert space.traits == ("~model:acme/big", "~model:gpt2", "~dataset:squad", "~linked")
     assert described("sdk: [x]", type=RepoType.SPACE).sdk is None
     assert described("sdk: nonsense", type=RepoType.SPACE).tags == ("region:us",)

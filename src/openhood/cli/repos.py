@@ -265,13 +265,13 @@ def _update(repo_id: str, repo_type: str, change: SettingsChange, data: Data, as
 def _all_repos(
     sv: Services, types: tuple[RepoType, ...], *, owner: str | None, search: str | None
 ) -> Iterator[Listed]:
-    from openhood.domain.repos import listing
-    from openhood.domain.repos.listing_rows import Order, Wanted
+    from openhood.domain.discovery import lists
+    from openhood.domain.discovery.wanted import Order, Wanted
 
     wanted = Wanted(types, author=owner, searches=(search,) if search else ())
     cursor = None
     while True:
-        page = listing.list_repos(
+        page = lists.list_repos(
             sv,
             SYSTEM,
             wanted=wanted,

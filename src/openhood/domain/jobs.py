@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from openhood.domain.discovery import reindex
+from openhood.domain.discovery import downloads, likes, reindex, trending
 from openhood.domain.repos import folding, indexing, weighing
 from openhood.domain.services import Services
 from openhood.domain.storage import gc
@@ -27,9 +27,12 @@ HANDLERS: Mapping[str, JobAction] = {
     "drop_whole_copy": conversion.drop_whole_copy,
     "fold_packs": folding.fold_packs,
     "forget_lfs": gc.forget_lfs,
+    "forget_likes": likes.forget_likes,
     "index_last_commits": indexing.index_last_commits,
     "refresh_storage": gc.refresh_storage,
+    "refresh_trending": trending.refresh_trending,
     "reindex_repos": reindex.reindex_repos,
+    "roll_downloads": downloads.roll_downloads,
     "scrub_xorbs": scrub.scrub_xorbs,
     "sweep_grants": grants.sweep_grants,
     "sweep_store": gc.sweep_store,
@@ -43,6 +46,8 @@ SCHEDULE: Mapping[str, float] = {
     "delete_condemned_xorbs": 6 * 3600.0,
     "delete_doomed": 3600.0,
     "forget_lfs": 6 * 3600.0,
+    "refresh_trending": 3600.0,
+    "roll_downloads": 3600.0,
     "scrub_xorbs": 24 * 3600.0,
     "sweep_grants": 3600.0,
     "sweep_store": 24 * 3600.0,

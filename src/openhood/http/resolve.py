@@ -15,6 +15,7 @@ from starlette.responses import Response
 from openhood.base.names import XetHash
 from openhood.domain.access import Viewer
 from openhood.domain.repos import downloads, resolve
+from openhood.domain.repos.downloads import Client
 from openhood.domain.repos.resolve import ResolvedFile
 from openhood.domain.services import Services
 from openhood.domain.storage.types import LfsObject
@@ -102,13 +103,7 @@ def _answer(sv: Services, viewer: Viewer, *, call: Call, pointer: bool) -> Respo
     )
     request = call.request.headers
     if not pointer:
-        downloads.note(
-            sv,
-            file.repo,
-            file.path,
-            visitor=_visitor(call, viewer),
-            is_marked=request.get("x-hf-download-counter") == "1",
-        )
+        downloads.note(sv, viewer, file.repo, file.path, client=client_of(call))
     headers = _headers(call, file)
     if (
         file.stored is not None
@@ -220,11 +215,15 @@ def _presigned(
     return url
 
 
-def _visitor(call: Call, viewer: Viewer) -> str:
-    if viewer.user_id is not None:
-        return f"user:{viewer.user_id}"
-    client = call.request.scope.get("client")
-    return f"{client[0] if client else ''}|{call.request.headers.get('user-agent', '')}"
+def client_of(call: Call) -> Client:
+    """Return what a request says of the program that sent it."""
+    peer = call.request.scope.get("client")
+    headers = call.request.headers
+    return Client(
+        address=peer[0] if peer else "",
+        agent=headers.get("user-agent", ""),
+        is_marked=headers.get("x-hf-download-counter") == "1",
+    )
 
 
 def _routes() -> tuple[Route, ...]:

@@ -33,6 +33,7 @@ from openhood.domain.accounts.tokens import create_token, list_tokens, revoke_to
 from openhood.domain.accounts.types import Account, Identity, Member, Profile
 from openhood.domain.services import Services
 from openhood.infra.db.engine import Tx
+from openhood.infra.jobs import queue
 from openhood.infra.passwords import hash_password
 
 # One import gives callers the whole noun.
@@ -56,6 +57,9 @@ __all__ = [
 ]
 
 MAX_LIST = 1000
+
+FORGET_LIKES = "forget_likes"
+"""The job that takes back the likes of a closed account; see `discovery.likes`."""
 
 Visibility = Literal["public", "private"]
 
@@ -294,7 +298,7 @@ def update_settings(
 
 
 def delete_user(sv: Services, viewer: Viewer, *, user: str) -> None:
-    """Close a user's account: sessions and tokens end, memberships too; the name and what it owns stay.
+    """Close a user's account: sessions, tokens, memberships and likes end; the name and what it owns stay.
 
     Opens a write unit. Raises: NotFound, Forbidden, Conflict for the last administrator.
     """
@@ -308,6 +312,7 @@ def delete_user(sv: Services, viewer: Viewer, *, user: str) -> None:
         credential_rows.delete_credentials_of(tx, account.id)
         for membership in rows.list_memberships(tx, account.id):
             rows.delete_membership(tx, org_id=membership.org.id, user_id=account.id)
+        queue.enqueue(tx, FORGET_LIKES, {"user": account.id}, now=now)
         audit.record(tx, at=now, actor=viewer.name, action="user.delete", subject=account.name)
 
 

@@ -66,6 +66,12 @@ def get_account_by_id(tx: Tx, account_id: int) -> Account | None:
     return None if row is None else _account(row)
 
 
+def list_accounts_by_ids(tx: Tx, ids: Sequence[int]) -> dict[int, Account]:
+    """Return the accounts with these row numbers, by number."""
+    found = tx.execute(select(*_COLUMNS).where(accounts.c.id.in_(ids)))
+    return {row.id: _account(row) for row in found}
+
+
 def get_account_by_email(tx: Tx, email: str) -> Account | None:
     """Return the user with this (lower-case) e-mail address."""
     row = tx.execute(select(*_COLUMNS).where(accounts.c.email == email)).first()

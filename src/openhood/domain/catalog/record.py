@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -23,10 +24,12 @@ from openhood.infra.db.tables import repos
 _BATCH = 500
 
 
-def record_tip(tx: Tx, repo: int, tip: TipFacts, *, head_oid: str, anew: bool = False) -> None:
+def record_tip(
+    tx: Tx, repo: int, tip: TipFacts, *, head_oid: str, modified: datetime | None = None, anew: bool = False
+) -> None:
     """Write everything that the tip of main says of a repository, whose row the caller has locked.
 
-    Args: ``anew``: do not trust that what the row says of its tags is what they are found by.
+    Args: ``modified``: when the tip came, None for the moment that the row says; ``anew``: do not trust that what the row says of its tags is what they are found by.
     """
     row = _row(tx, repo)
     subject = _subject(row)
@@ -38,6 +41,9 @@ def record_tip(tx: Tx, repo: int, tip: TipFacts, *, head_oid: str, anew: bool = 
         update(repos)
         .where(repos.c.id == repo)
         .values(
+            # In one statement, since each touches every index of the row.
+            head_oid=head_oid,
+            last_modified=row.last_modified if modified is None else modified,
             card=tip.card,
             config=tip.config,
             tags=list(tip.tags),

@@ -6,6 +6,7 @@ The counts change in the unit in which the repositories do, so that lists choose
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
@@ -85,3 +86,28 @@ def _lock(tx: Tx, ids: Sequence[int]) -> None:
 
 def _batches(ids: Sequence[int]) -> Iterable[Sequence[int]]:
     return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+
+
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """A tag's number, and how many repositories have it: those anybody may see, and all."""
+
+    id: int
+    n_public: int
+    n_all: int
+
+
+def find_counts(tx: Tx, repo_type: RepoType, names: Collection[str]) -> dict[str, TagCount]:
+    """Return number and counts of those names that any repository of the type ever had."""
+    query = select(tags.c.name, tags.c.id, tags.c.n_public, tags.c.n_all).where(
+        tags.c.type == repo_type.value, tags.c.name.in_(sorted(names))
+    )
+    return {row.name: TagCount(row.id, row.n_public, row.n_all) for row in tx.execute(query)}
+
+
+def find_keys(tx: Tx, repo_type: RepoType, names: Collection[str]) -> list[TagCount]:
+    """Return number and counts of every tag that is one of ``names``, whatever its letter case."""
+    query = select(tags.c.id, tags.c.n_public, tags.c.n_all).where(
+        tags.c.type == repo_type.value, tags.c.key.in_(sorted({name.lower() for name in names}))
+    )
+    return [TagCount(row.id, row.n_public, row.n_all) for row in tx.execute(query)]

@@ -9,7 +9,7 @@ bits   from  meaning of a place
 2      61    type of repository
 1      60    1: only members may know of it
 6      54    popularity, 0 the greatest
-54     0     the newest repository first: the lower bits of its number, turned round
+54     0     the newest repository first: the upper bits of its number, turned round
 =====  ====  ===============================================================
 """
 
@@ -26,6 +26,7 @@ from openhood.infra.db.engine import Tx, upsert
 
 _TYPES = {RepoType.MODEL: 0, RepoType.DATASET: 1, RepoType.SPACE: 2}
 _TYPE_BIT, _HIDDEN_BIT, _TIER_BIT = 61, 60, 54
+_NUMBER_BITS = 63
 _LOWEST = (1 << _TIER_BIT) - 1
 _TIERS = 63
 _A_LIKE = 30
@@ -40,7 +41,23 @@ def tier_of(*, downloads: int, likes: int) -> int:
 def place_of(subject: Subject, *, tier: int) -> int:
     """Return where a repository stands among what is searched."""
     first, _ = span(subject.type, is_hidden=subject.is_hidden)
-    return first | (tier << _TIER_BIT) | (_LOWEST - (subject.id & _LOWEST))
+    age = _LOWEST - (subject.id >> _NUMBER_BITS - _TIER_BIT & _LOWEST)
+    return first | (tier << _TIER_BIT) | age
+
+
+def has_tier(place: int, *, tier: int) -> bool:
+    """Tell whether a place is one of repositories of this popularity."""
+    return place >> _TIER_BIT & _TIERS == tier
+
+
+def free_place(tx: Tx, subject: Subject, *, tier: int) -> int:
+    """Return its place, or the next one that no other repository has: numbers of one moment may share it."""
+    place = place_of(subject, tier=tier)
+    while tx.execute(
+        select(repo_texts.c.repo_id).where(repo_texts.c.place == place, repo_texts.c.repo_id != subject.id)
+    ).first():
+        place += 1
+    return place
 
 
 def span(repo_type: RepoType, *, is_hidden: bool) -> tuple[int, int]:
@@ -61,7 +78,7 @@ def write(tx: Tx, subject: Subject, *, words: str, tier: int) -> None:
     tx.execute(
         statement.values(
             repo_id=subject.id,
-            place=place_of(subject, tier=tier),
+            place=free_place(tx, subject, tier=tier),
             name=subject.search_text,
             words=words,
             owner=owner_word(subject.owner_id),
@@ -75,7 +92,7 @@ def refile(tx: Tx, subject: Subject, *, tier: int) -> None:
         update(repo_texts)
         .where(repo_texts.c.repo_id == subject.id)
         .values(
-            place=place_of(subject, tier=tier),
+            place=free_place(tx, subject, tier=tier),
             name=subject.search_text,
             owner=owner_word(subject.owner_id),
         )

@@ -41,7 +41,7 @@ class TipFacts:
 
     ``tags`` are shown, ``traits`` (each begins with `TRAIT`) only filtered by: ``~app:vllm`` for a program
     that can run a model, ``~model:ns/name`` and ``~dataset:ns/name`` (lower case) for what a space or a
-    model uses. ``extras`` are JSON-like values by their API names, such as ``transformersInfo``,
+    model uses, ``~linked`` on a space that uses any. ``extras`` are JSON-like values by their API names, such as ``transformersInfo``,
     ``mask_token`` or ``description``. ``summary`` is the card as plain text, for search. ``paths`` are all
     files of the tip in git's order, None where there are more than `MAX_LISTED_PATHS`.
     """

@@ -6,6 +6,7 @@ from sqlalchemy import delete, exists, func, literal_column, select, text, tuple
 
 from openhood.domain.repos.rows import REPO_COLUMNS, repo_from_row
 from openhood.domain.repos.types import Repo
+from openhood.engines.formats.vocabulary import categorise
 from openhood.infra.db import finding
 from openhood.infra.db.discovery_tables import likes, tags
 from openhood.infra.db.engine import Tx
@@ -46,19 +47,23 @@ def drop_strays(tx: Tx, *, after: tuple[int, int]) -> tuple[int, int] | None:
 
 
 def count_tags(tx: Tx, *, after: int, limit: int) -> list[int]:
-    """Count the next tags anew and return their numbers; the rows are locked before anything is counted."""
-    query = select(tags.c.id).where(tags.c.id > after).order_by(tags.c.id).limit(limit).with_for_update()
-    ids = list(tx.execute(query).scalars())
-    for number in ids:
-        query_all = select(
+    """Count the next tags anew, file them anew, and return their numbers; they are locked before anything is counted."""
+    query = select(tags).where(tags.c.id > after).order_by(tags.c.id).limit(limit).with_for_update()
+    found = tx.execute(query).all()
+    for row in found:
+        counting = select(
             func.count().label("n_all"),
             func.count().filter(repos.c.visibility != "private").label("n_public"),
-        ).where(finding.has_tag(tx, number))
-        counted = tx.execute(query_all).one()
-        tx.execute(
-            update(tags).where(tags.c.id == number).values(n_all=counted.n_all, n_public=counted.n_public)
-        )
-    return ids
+        ).where(finding.has_tag(tx, row.id))
+        counted = tx.execute(counting).one()
+        values = {
+            "n_all": counted.n_all,
+            "n_public": counted.n_public,
+            "category": categorise(row.type, row.name),
+        }
+        if any(row._mapping[name] != value for name, value in values.items()):
+            tx.execute(update(tags).where(tags.c.id == row.id).values(**values))
+    return [row.id for row in found]
 
 
 def count_likes(tx: Tx) -> None:

@@ -49,7 +49,7 @@ def count_tags(
     parts = []
     for category in categories:
         most_used = (
-            select(tags)
+            select(tags.c.category, tags.c.id, tags.c.name, tags.c.n_public, tags.c.n_all)
             .where(tags.c.type == repo_type.value, tags.c.category == category, tags.c.n_public > 0)
             .order_by(tags.c.n_public.desc(), tags.c.id.desc())
             .limit(limit)
@@ -57,8 +57,8 @@ def count_tags(
         )
         parts.append(select(most_used))
     found: dict[str, list[UsedTag]] = {category: [] for category in categories}
-    for row in tx.execute(union_all(*parts)):
-        found[row.category].append(_used(row))
+    for category, number, name, count, total in tx.execute(union_all(*parts)):
+        found[category].append(UsedTag(number, name, count, total))
     for used in found.values():
         # Each part is in order, but nothing promises that their union is.
         used.sort(key=lambda tag: (-tag.count, -tag.number))
@@ -72,14 +72,19 @@ def list_popular(
 
     Only for tasks that many have: for a rare one it would walk past all that there is.
     """
-    query = _popular(repo_type).order_by(repos.c.downloads.desc(), repos.c.id.desc()).limit(limit)
+    query = (
+        _popular()
+        .where(repos.c.type == repo_type.value)
+        .order_by(repos.c.downloads.desc(), repos.c.id.desc())
+        .limit(limit)
+    )
     if pipeline_tag is not None:
         query = query.where(repos.c.pipeline_tag == pipeline_tag)
     return [_of_row(row) for row in tx.execute(query)]
 
 
 def list_tagged(
-    tx: Tx, repo_type: RepoType, tag: UsedTag, *, limit: int, looked_at: int, with_card: bool = False
+    tx: Tx, tag: UsedTag, *, limit: int, looked_at: int, with_card: bool = False
 ) -> list[Popular]:
     """Return the most downloaded of the public repositories that have a tag; for tags that few have.
 
@@ -88,8 +93,8 @@ def list_tagged(
     numbers = finding.list_tagged(tx, tag.number, limit=looked_at)
     found: list[tuple[int, int, Popular]] = []
     for start in range(0, len(numbers), _BATCH):
-        query = _popular(repo_type, with_card=with_card).add_columns(repos.c.id)
-        query = query.where(repos.c.id.in_(numbers[start : start + _BATCH]))
+        # A tag is of one type of repository. To ask for that too would lead SQLite to the index of the type.
+        query = _popular(with_card=with_card).where(repos.c.id.in_(numbers[start : start + _BATCH]))
         found += [(row.downloads, row.id, _of_row(row)) for row in tx.execute(query)]
     found.sort(key=lambda each: each[:2], reverse=True)
     return [popular for _, _, popular in found[:limit]]
@@ -99,22 +104,19 @@ def find_tag(tx: Tx, repo_type: RepoType, name: str) -> UsedTag | None:
     """Return a tag by its name, None where no public repository has it."""
     query = select(tags).where(tags.c.type == repo_type.value, tags.c.name == name, tags.c.n_public > 0)
     row = tx.execute(query).first()
-    return None if row is None else _used(row)
+    return None if row is None else UsedTag(row.id, row.name, row.n_public, row.n_all)
 
 
-def _popular(repo_type: RepoType, *, with_card: bool = False) -> Select[Any]:
+def _popular(*, with_card: bool = False) -> Select[Any]:
     columns: Collection[ColumnElement[Any]] = (
+        repos.c.id,
         repos.c.namespace,
         repos.c.name,
         repos.c.pipeline_tag,
         repos.c.downloads,
         *((repos.c.card,) if with_card else ()),
     )
-    return select(*columns).where(repos.c.type == repo_type.value, visible_to(ANONYMOUS))
-
-
-def _used(row: Any) -> UsedTag:  # Any: a row of `tags`
-    return UsedTag(row.id, row.name, row.n_public, row.n_all)
+    return select(*columns).where(visible_to(ANONYMOUS))
 
 
 def _of_row(row: Any) -> Popular:  # Any: a row of one of the queries above

@@ -18,14 +18,14 @@ from openhood.domain.services import Services
 from openhood.engines.formats import vocabulary
 from openhood.infra.db.engine import Tx
 
-MAX_TAGS = 10_000
+MAX_TAGS = 3_000
 """Most tags of a category that are told, the most used."""
 
 MAX_RECOMMENDED = 5
 _PIPELINE = "pipeline_tag"
 _LOOKED_AT = 2_000
 # A task of more models than this is soon met on a walk down the downloads; of fewer, all are looked at.
-_FEW = 5_000
+_FEW = 2_000
 _METRIC = "metric"
 _MAX_METRICS = 1_000
 
@@ -84,7 +84,7 @@ def list_tags(
 
 
 def recommend_models(sv: Services, _viewer: Viewer) -> Mapping[str, Sequence[str]]:
-    """Return the tasks of models, each with this hub's most downloaded public models for it, the first first.
+    """Return the tasks of models, each with this hub's most downloaded public models for it, from one to five.
 
     Opens a read unit.
     """
@@ -98,7 +98,7 @@ def recommend_models(sv: Services, _viewer: Viewer) -> Mapping[str, Sequence[str
 
 
 def find_recommended(tx: Tx, *, looked_at: int, few: int) -> Mapping[str, Sequence[str]]:
-    """Return the most downloaded public models of each task that any is for.
+    """Return the most downloaded public models of each task that any is for, one at least, the first first.
 
     Args: ``looked_at``: so many of the most downloaded of all are sorted by task first; ``few``: what is missing
     then is looked for by its tag where no more models than this have it, else by a walk of its own.
@@ -111,7 +111,7 @@ def find_recommended(tx: Tx, *, looked_at: int, few: int) -> Mapping[str, Sequen
         if tag.total > few:
             more = tag_rows.list_popular(tx, RepoType.MODEL, limit=MAX_RECOMMENDED, pipeline_tag=tag.name)
         else:
-            more = tag_rows.list_tagged(tx, RepoType.MODEL, tag, limit=few, looked_at=few)
+            more = tag_rows.list_tagged(tx, tag, limit=few, looked_at=few)
         _sort_in(found, (each for each in more if each.pipeline_tag == tag.name))
     return found
 
@@ -122,9 +122,7 @@ def list_metrics(sv: Services, _viewer: Viewer) -> list[Metric]:
         tag = tag_rows.find_tag(tx, RepoType.SPACE, _METRIC)
         if tag is None:
             return []
-        found = tag_rows.list_tagged(
-            tx, RepoType.SPACE, tag, limit=_MAX_METRICS, looked_at=_FEW, with_card=True
-        )
+        found = tag_rows.list_tagged(tx, tag, limit=_MAX_METRICS, looked_at=_FEW, with_card=True)
     return [Metric(each.repo_id.partition("/")[2], each.repo_id, _description(each.card)) for each in found]
 
 

@@ -229,8 +229,9 @@ def file_oid(pointer: LfsPointerAt) -> str:
 
 
 def _update_tip(tx: Tx, repo: Repo, main: RefUpdate, tip: TipFacts | None, *, now: datetime) -> None:
-    values: dict[str, object] = {"head_oid": main.commit, "last_modified": now}
-    tx.execute(update(repos).where(repos.c.id == repo.id).values(**values))
-    if tip is not None and main.commit is not None:
-        record.record_tip(tx, repo.id, tip, head_oid=main.commit)
-        queue.enqueue(tx, "weigh_tip", {"repo": repo.id}, now=now, dedup_key=f"weigh_tip:{repo.id}")
+    if tip is None or main.commit is None:
+        values = {"head_oid": main.commit, "last_modified": now}
+        tx.execute(update(repos).where(repos.c.id == repo.id).values(**values))
+        return
+    record.record_tip(tx, repo.id, tip, head_oid=main.commit, modified=now)
+    queue.enqueue(tx, "weigh_tip", {"repo": repo.id}, now=now, dedup_key=f"weigh_tip:{repo.id}")

@@ -29,6 +29,7 @@ REPO_COLUMNS = (  # what `repo_from_row` needs
     repos.c.head_oid,
     repos.c.created_at,
     repos.c.last_modified,
+    repos.c.library_name,
 )
 
 
@@ -48,6 +49,7 @@ def repo_from_row(row: Row[*tuple[Any, ...]]) -> Repo:  # Any: a row's columns a
         head_oid=row.head_oid,
         created_at=row.created_at,
         last_modified=row.last_modified,
+        library_name=row.library_name,
     )
 
 

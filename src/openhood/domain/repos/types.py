@@ -28,6 +28,7 @@ class Repo:
     head_oid: Oid | None
     created_at: datetime
     last_modified: datetime
+    library_name: str | None = None
 
     @property
     def is_private(self) -> bool:

@@ -30,6 +30,7 @@ class Access:
     token: str
     expires_at: int
     epoch: str
+    repo: Repo
 
 
 def issue_read(
@@ -85,4 +86,4 @@ def make_access(sv: Services, viewer: Viewer, repo: Repo, *, may_write: bool) ->
     if may_write and viewer.user_id is None:
         raise Forbidden("Only an account can do this, not the administrator at the command line.")
     token, expires_at = passes.make_token(sv, Pass(viewer.user_id or 0, repo.id, may_write))
-    return Access(token, expires_at, passes.epoch(sv))
+    return Access(token, expires_at, passes.epoch(sv), repo)

@@ -16,6 +16,7 @@ from openhood.base.errors import BadRequest, Unauthorized
 from openhood.domain.access import ANONYMOUS, OrgRole
 from openhood.domain.accounts import actions, tokens
 from openhood.domain.accounts.types import Account, Identity, Member, Membership, Profile, TokenInfo
+from openhood.domain.discovery import likes
 from openhood.http import bodies
 from openhood.http.context import Call
 from openhood.http.replies import json_reply, moment, next_link
@@ -226,6 +227,7 @@ async def get_user_overview(call: Call) -> Response:
     """Answer with a user's public profile. Source: huggingface_hub ``hf_api.py::User``."""
     profile = await call.act(actions.see_profile, name=call.params["u"], kind="user")
     account = profile.account
+    like_count = await call.act(likes.count_liked, user=account.name)
     return json_reply(
         {
             "_id": account.hex_id,
@@ -239,7 +241,7 @@ async def get_user_overview(call: Call) -> Response:
             **_counts(profile),
             "numDiscussions": 0,
             "numUpvotes": 0,
-            "numLikes": 0,
+            "numLikes": like_count,
             "numFollowing": 0,
             "orgs": [_org(each.org) for each in profile.memberships],
             "createdAt": moment(account.created_at),

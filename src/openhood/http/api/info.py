@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from openhood.base.names import RepoType
-from openhood.domain.repos import listing
+from openhood.domain.discovery import lineage
 from openhood.http.api.shapes import SHAPES, expanded, shaped
 from openhood.http.context import Call
 from openhood.http.replies import json_reply
@@ -25,15 +25,16 @@ async def get_info(call: Call) -> Response:
         keys = SHAPES[repo_type].info
         if repo_type is RepoType.MODEL and call.query_flag("securityStatus", default=False):
             keys = (*keys, "securityRepoStatus")
-    info = await call.act(
-        listing.get_info,
+    info, links = await call.act(
+        lineage.get_info,
         repo_type=repo_type,
         repo_id=call.repo_id,
         revision=call.params.get("rev"),
         siblings="siblings" in keys,
         blobs=blobs,
+        keys=keys,
     )
-    return json_reply(shaped(info, keys))
+    return json_reply(shaped(info, keys, links))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from openhood.base.errors import BadRequest, NotSupported
+from openhood.base.errors import BadRequest
 from openhood.base.names import RepoType
-from openhood.domain.repos import listing
-from openhood.domain.repos.listing_rows import Order, Wanted
+from openhood.domain.catalog.types import TRAIT
+from openhood.domain.discovery import lists
+from openhood.domain.discovery.wanted import Order, Wanted
 from openhood.http.api.shapes import SHAPES, expanded, shaped
 from openhood.http.context import Call
 from openhood.http.replies import json_reply, next_link
@@ -33,33 +35,80 @@ _TAG_PARAMETERS: Mapping[str, str] = {
     "task": "",
     "trained_dataset": "dataset:",
 }
-_UNBUILT = ("num_parameters", "apps", "inference", "inference_provider", "models", "datasets", "linked")
+_INFERENCE = ("warm", "cold", "frozen")
+_UNITS: Mapping[str, int] = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+_BOUND = re.compile(r"(min|max):(\d{1,15}(?:\.\d{1,9})?)([KMBT]?)", re.IGNORECASE)
+_MOST = 2**63 - 1
 
 
 async def list_repos(call: Call) -> Response:
     """Answer with a page of repositories, the most trending first unless asked otherwise."""
     repo_type = call.repo_type
-    for name in _UNBUILT:
-        if call.query_list(name):
-            raise NotSupported(f"This hub cannot filter {repo_type.plural} by '{name}' yet.")
     keys = _keys(call, repo_type)
     page = await call.act(
-        listing.list_repos,
-        wanted=Wanted(
-            types=(repo_type,),
-            author=call.query("author") or None,
-            searches=tuple(call.query_list("search")),
-            tags=_tags(call),
-            pipeline_tag=call.query("pipeline_tag") or None,
-            gated=call.query_flag("gated", default=False) if call.query("gated") else None,
-        ),
+        lists.list_repos,
+        wanted=wanted_of(call, repo_type),
         order=order_of(call, default="trendingScore", spellings=_SORT_SPELLINGS),
         cursor=call.query("cursor") or None,
-        limit=call.query_int("limit", default=_DEFAULT_LIMIT, low=1, high=listing.MAX_PAGE),
+        limit=call.query_int("limit", default=_DEFAULT_LIMIT, low=1, high=lists.MAX_PAGE),
         with_card=any(key in keys for key in _FROM_CARD),
         siblings="siblings" in keys,
+        linked=keys,
     )
-    return json_reply([shaped(info, keys) for info in page.items], headers=next_link(call, page.cursor))
+    shown = [shaped(info, keys, page.links.get(info.repo.id)) for info in page.items]
+    return json_reply(shown, headers=next_link(call, page.cursor))
+
+
+def wanted_of(call: Call, repo_type: RepoType) -> Wanted:
+    """Read the conditions of a list of one type, in the spelling of any client. Raises BadRequest."""
+    return Wanted(
+        types=(repo_type,),
+        author=call.query("author") or None,
+        searches=tuple(call.query_list("search")),
+        tags=_tags(call, repo_type),
+        any_tags=_uses(call) if repo_type is RepoType.SPACE else (),
+        pipeline_tag=call.query("pipeline_tag") or None,
+        gated=call.query_flag("gated", default=False) if call.query("gated") else None,
+        parameters=_parameters(call.query("num_parameters")),
+        nothing=_asks_for_inference(call),
+    )
+
+
+def _uses(call: Call) -> tuple[tuple[str, ...], ...]:
+    """Return what spaces must use. Who asks for linked ones means those that use anything."""
+    found = [
+        (f"{TRAIT}{kind}:{name}",)
+        for kind, parameter in (("model", "models"), ("dataset", "datasets"))
+        for name in call.query_list(parameter, split_commas=True)
+    ]
+    if call.query("linked") and call.query_flag("linked", default=False):
+        found.append((f"{TRAIT}linked",))
+    return tuple(found)
+
+
+def _asks_for_inference(call: Call) -> bool:
+    """Tell whether only models that are served somewhere are wanted: of this hub none is."""
+    asked = call.query_list("inference", split_commas=True)
+    for name in asked:
+        if name not in _INFERENCE:
+            raise BadRequest(f"Invalid value for 'inference': use one of {', '.join(_INFERENCE)}.")
+    return bool(asked or call.query_list("inference_provider", split_commas=True))
+
+
+def _parameters(text: str | None) -> tuple[int | None, int | None] | None:
+    """Read ``min:6B,max:128B``. Raises BadRequest."""
+    if not text:
+        return None
+    bounds: dict[str, int] = {}
+    for part in text.split(","):
+        found = _BOUND.fullmatch(part.strip())
+        if found is None or found[1].lower() in bounds:
+            raise BadRequest(
+                "Invalid 'num_parameters': write 'min:6B', 'max:128B' or both with a comma between; "
+                "the units are K, M, B and T."
+            )
+        bounds[found[1].lower()] = min(_MOST, int(float(found[2]) * _UNITS[found[3].upper()]))
+    return bounds.get("min"), bounds.get("max")
 
 
 _FROM_CARD = (
@@ -69,6 +118,12 @@ _FROM_CARD = (
     "widgetData",
     "model-index",
     "paperswithcode_id",
+    "description",
+    "citation",
+    "mask_token",
+    "evalResults",
+    "safetensors",
+    "gguf",
     "models",
     "datasets",
 )
@@ -100,10 +155,13 @@ def _keys(call: Call, repo_type: RepoType) -> tuple[str, ...]:
     return keys
 
 
-def _tags(call: Call) -> tuple[str, ...]:
-    tags = call.query_list("filter", split_commas=True)
+def _tags(call: Call, repo_type: RepoType) -> tuple[str, ...]:
+    # What begins as a trait does is no tag anybody may ask for by name.
+    tags = [tag for tag in call.query_list("filter", split_commas=True) if not tag.startswith(TRAIT)]
     for name, prefix in _TAG_PARAMETERS.items():
         tags += [prefix + value for value in call.query_list(name, split_commas=True)]
+    if repo_type is RepoType.MODEL:
+        tags += [f"{TRAIT}app:{name}" for name in call.query_list("apps", split_commas=True)]
     return tuple(dict.fromkeys(tags))
 
 

@@ -23,7 +23,8 @@ from openhood.base.errors import (
 )
 from openhood.base.names import RepoId, RepoType
 from openhood.domain.access import Need
-from openhood.domain.repos import aliases, lifecycle, listing
+from openhood.domain.discovery import lists
+from openhood.domain.repos import aliases, lifecycle
 from openhood.domain.repos.lifecycle import NewRepo, SettingsChange
 from openhood.engines.formats.card_rules import validate_card
 from openhood.http.api.lists import order_of
@@ -34,7 +35,7 @@ from openhood.http.router import Route
 
 _TYPE = "/api/{type:models|datasets|spaces|kernels}"
 _ID = _TYPE + "/{ns}/{name}"
-_STORAGE_SORTS = {"storage": "mainSize", "updatedAt": "lastModified"}
+_STORAGE_SORTS = {"storage": "usedStorage", "updatedAt": "lastModified"}
 _NO_PAGE = "Sorry, we can't find the page you are looking for."
 # What may follow a single id: elsewhere the path is no repository's, and the answer no hint at one.
 _TAILS = (
@@ -246,13 +247,13 @@ async def list_storage(call: Call) -> Response:
     if kind in ("bucket", "kernel"):
         return json_reply([])
     page = await call.act(
-        listing.list_storage,
+        lists.list_storage,
         namespace=call.params.get("o"),
         types=(_type_of(kind),) if kind else tuple(RepoType),
         search=call.query("search") or None,
         order=order_of(call, default="updatedAt", spellings=_STORAGE_SORTS),
         cursor=call.query("cursor") or None,
-        limit=call.query_int("limit", default=100, low=1, high=listing.MAX_PAGE),
+        limit=call.query_int("limit", default=100, low=1, high=lists.MAX_PAGE),
     )
     items = [
         {

@@ -6,12 +6,12 @@ A key whose value is unknown is left out, since clients tell absent from null ba
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from openhood.base.errors import BadRequest
 from openhood.base.names import RepoType
-from openhood.domain.repos.describe import transformers_info
+from openhood.domain.discovery.lineage import Links
 from openhood.domain.repos.listing import RepoInfo, Sibling
 from openhood.http.replies import moment
 
@@ -34,9 +34,13 @@ def _card_list(info: RepoInfo, key: str) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _tail_of_tags(info: RepoInfo, prefix: str) -> list[str]:
-    tails = [tag[len(prefix) :] for tag in info.listed.tip.tags if tag.startswith(prefix)]
-    return [tail for tail in tails if ":" not in tail]
+def _extra(info: RepoInfo, key: str) -> object:
+    return info.listed.tip.extras.get(key)
+
+
+def _weights(info: RepoInfo, kind: str) -> object:
+    """Return what the headers of main's files of weights say; of another commit that is not known."""
+    return None if info.listed.weights is None else info.listed.weights.get(kind)
 
 
 def _sibling(sibling: Sibling) -> dict[str, object]:
@@ -91,27 +95,23 @@ _MODEL: Mapping[str, Show] = {
     "pipeline_tag": lambda info: info.listed.tip.pipeline_tag,
     "library_name": lambda info: info.listed.tip.library_name,
     "config": lambda info: info.listed.tip.config,
-    "transformersInfo": lambda info: transformers_info(
-        info.listed.tip.config, info.listed.tip.pipeline_tag, info.listed.tip.library_name
-    ),
-    "widgetData": lambda info: _card(info, "widget"),
+    "transformersInfo": lambda info: _extra(info, "transformersInfo"),
+    "widgetData": lambda info: _extra(info, "widgetData"),
+    "mask_token": lambda info: _extra(info, "mask_token"),
     "model-index": lambda info: _card(info, "model-index"),
-    "baseModels": lambda info: _tail_of_tags(info, "base_model:") or None,
-    "childrenModelCount": lambda info: None,
-    "evalResults": lambda info: None,
-    "gguf": lambda info: None,
+    "evalResults": lambda info: _extra(info, "evalResults"),
+    "gguf": lambda info: _weights(info, "gguf"),
+    "safetensors": lambda info: _weights(info, "safetensors"),
+    # No model is served by this hub or through it.
     "inference": lambda info: None,
     "inferenceProviderMapping": lambda info: {},
-    "mask_token": lambda info: None,
-    "safetensors": lambda info: None,
-    "spaces": lambda info: [],
     "securityRepoStatus": lambda info: {"scansDone": False, "filesWithIssues": []},
 }
 _DATASET: Mapping[str, Show] = {
-    "citation": lambda info: None,
-    "description": lambda info: None,
-    "mainSize": lambda info: info.listed.used_storage_bytes,
-    "paperswithcode_id": lambda info: _card(info, "paperswithcode_id"),
+    "citation": lambda info: _extra(info, "citation"),
+    "description": lambda info: _extra(info, "description"),
+    "mainSize": lambda info: info.listed.main_bytes,
+    "paperswithcode_id": lambda info: _extra(info, "paperswithcode_id"),
 }
 _SPACE: Mapping[str, Show] = {
     "sdk": lambda info: info.listed.tip.sdk,
@@ -120,6 +120,22 @@ _SPACE: Mapping[str, Show] = {
     "models": lambda info: _card_list(info, "models"),
     "datasets": lambda info: _card_list(info, "datasets"),
 }
+
+
+# What other repositories have a say in (`lineage.KEYS`).
+_LINKED: Mapping[str, Callable[[Links], object]] = {
+    "baseModels": lambda links: _listed(links.base_models),
+    "childrenModelCount": lambda links: links.children,
+    "spaces": lambda links: _listed(links.spaces),
+}
+
+
+def _listed(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)
+
+
+def _nothing(_info: RepoInfo) -> None:
+    return None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -138,7 +154,7 @@ class Shape:
 
 SHAPES: Mapping[RepoType, Shape] = {
     RepoType.MODEL: Shape(
-        {**_COMMON, **_COUNTED, **_MODEL},
+        {**_COMMON, **_COUNTED, **_MODEL, **dict.fromkeys(_LINKED, _nothing)},
         _words(
             "_id id modelId author sha lastModified createdAt private gated disabled downloads likes tags "
             "pipeline_tag library_name cardData config siblings spaces transformersInfo safetensors "
@@ -194,7 +210,15 @@ def expanded(repo_type: RepoType, wanted: Iterable[str]) -> tuple[str, ...]:
     return ("_id", "id", *asked)
 
 
-def shaped(info: RepoInfo, keys: Iterable[str]) -> dict[str, object]:
-    """Return the JSON object with those of ``keys`` that have a value."""
+def shaped(info: RepoInfo, keys: Iterable[str], links: Links | None = None) -> dict[str, object]:
+    """Return the JSON object with those of ``keys`` that have a value.
+
+    Args: ``links``: what `lineage.add_lineage` found of the repository, if it was asked for.
+    """
     shows = SHAPES[info.repo.type].keys
-    return {key: value for key in keys if (value := shows[key](info)) is not None}
+    shown: dict[str, object] = {}
+    for key in keys:
+        value = _LINKED[key](links) if links is not None and key in _LINKED else shows[key](info)
+        if value is not None:
+            shown[key] = value
+    return shown

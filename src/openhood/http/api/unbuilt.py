@@ -35,7 +35,6 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Uploading avatars", ("POST",), "/api/organizations/{o}/avatar /api/users/{u}/avatar"),
     ("Social links", ("POST",), "/api/organizations/{o}/socials /api/users/{u}/socials"),
     ("Following", _ALL, "/api/organizations/{o}/followers /api/users/{u}/followers /api/users/{u}/following"),
-    ("Likes", ("GET",), "/api/users/{u}/likes"),
     ("A list of organizations", ("GET",), "/api/organizations"),
     ("Revoking members' tokens", ("POST",), "/api/organizations/{o}/settings/tokens/revoke"),
     ("Jobs", _ALL, "/api/jobs/* /api/scheduled-jobs/*"),
@@ -44,7 +43,7 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "Search across everything",
         ("GET", "POST"),
-        "/api/quicksearch /api/trending /api/docs/search",
+        "/api/quicksearch /api/docs/search",
     ),
     ("Inference endpoints", _ALL, "/api/inference-endpoints/* /api/catalog/* /api/v1/catalog/*"),
     ("Buckets", _ALL, "/api/buckets/* /buckets/*"),
@@ -55,8 +54,6 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
 _BELOW_REPO: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Discussions", ("GET", "PUT", "PATCH", "DELETE"), "discussions"),
     ("Discussions", _ALL, "discussions/*"),
-    ("Likes", _ALL, "like likers"),
-    ("Leaderboards", ("GET",), "leaderboard"),
     ("The dataset viewer", ("GET",), "parquet* croissant sql-console/*"),
     ("Resource groups", ("GET", "POST"), "resource-group"),
     ("File security scans", ("POST",), "scan"),

@@ -31,7 +31,7 @@ async def list_tags(call: Call) -> Response:
         headers["X-HF-Warning"] = (
             f"tags; Only the {vocabularies.MAX_TAGS} most used tags are listed of: {', '.join(found.cut)}."
         )
-    groups = {category: [_tag(tag) for tag in tags] for category, tags in found.groups.items()}
+    groups = {category: [tag_object(tag) for tag in tags] for category, tags in found.groups.items()}
     return json_reply(groups, headers=headers)
 
 
@@ -74,7 +74,8 @@ async def list_metrics(call: Call) -> Response:
     )
 
 
-def _tag(tag: CountedTag) -> dict[str, object]:
+def tag_object(tag: CountedTag) -> dict[str, object]:
+    """Return a tag with its number as JSON shows it."""
     shape: dict[str, object] = {"id": tag.id, "label": tag.label, "type": tag.category}
     if tag.group is not None:
         shape["subType"] = tag.group

@@ -7,20 +7,29 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from openhood.domain.repos import xet
+from openhood.domain.access import Viewer
+from openhood.domain.repos import downloads, xet
 from openhood.domain.repos.xet import Access
+from openhood.domain.services import Services
 from openhood.http.cas.bearer import cas_url
 from openhood.http.context import Call
 from openhood.http.replies import json_reply
+from openhood.http.resolve import client_of
 from openhood.http.router import Route
 
 
 async def get_read_token(call: Call) -> Response:
     """``GET xet-read-token/{rev}``. **Source**: huggingface_hub ``utils/_xet.py``, huggingface.js ``XetBlob.ts``."""
-    access = await call.act(
-        xet.issue_read, repo_type=call.repo_type, repo_id=call.repo_id, revision=call.params["rev"]
+    return _reply(call, await call.act(_issue_read, call=call))
+
+
+def _issue_read(sv: Services, viewer: Viewer, *, call: Call) -> Access:
+    access = xet.issue_read(
+        sv, viewer, repo_type=call.repo_type, repo_id=call.repo_id, revision=call.params["rev"]
     )
-    return _reply(call, access)
+    # huggingface_hub reads the tree and comes straight here, without a request for any file.
+    downloads.note_grant(sv, viewer, access.repo, client=client_of(call))
+    return access
 
 
 async def get_write_token(call: Call) -> Response:

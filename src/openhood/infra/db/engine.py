@@ -109,6 +109,14 @@ def upsert(tx: Tx, table: Any, *, key: list[str], update: list[str]) -> Insert:
     )
 
 
+def insert_or_add(tx: Tx, table: Any, *, key: list[str], add: list[str]) -> Insert:
+    """Return an INSERT that, where a row with ``key`` exists, adds to its ``add`` columns."""
+    statement = _dialect_insert(tx)(table)
+    return statement.on_conflict_do_update(  # type: ignore[no-any-return]  # untyped dialect
+        index_elements=key, set_={name: table.c[name] + statement.excluded[name] for name in add}
+    )
+
+
 def _dialect_insert(tx: Tx) -> Any:  # Any: the two dialects' insert functions share no base with on_conflict
     return sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
 

@@ -194,13 +194,6 @@ repos = Table(
     Column("last_modified", Moment, nullable=False),
     UniqueConstraint("type", "namespace_key", "name_key"),
     Index("ix_repos_owner_id", "owner_id"),
-    Index("ix_repos_type_last_modified", "type", "last_modified", "id"),
-    Index("ix_repos_type_created_at", "type", "created_at", "id"),
-    Index("ix_repos_type_likes", "type", "likes", "id"),
-    Index("ix_repos_type_downloads", "type", "downloads", "id"),
-    Index("ix_repos_type_trending_score", "type", "trending_score", "id"),
-    Index("ix_repos_type_main_bytes", "type", "main_bytes", "id"),
-    Index("ix_repos_type_search_text", "type", "search_text", "id"),
     Index("ix_repos_type_parameters", "type", "parameters"),
     Index(
         "ix_repos_gated",
@@ -513,7 +506,8 @@ audit_events = Table(
     Index("ix_audit_events_subject", "subject"),
 )
 
-# A list of one type by one person walks the sort index; most readers see public rows only.
+# A list of one type walks the index of its order. That holds what decides who may see a row, so that the wide rows
+# are not looked at; where most are private, those that are not have an index of their own.
 for _sort in (
     "last_modified",
     "created_at",
@@ -523,6 +517,15 @@ for _sort in (
     "main_bytes",
     "search_text",
 ):
+    Index(
+        f"ix_repos_type_{_sort}",
+        repos.c.type,
+        repos.c[_sort],
+        repos.c.id,
+        repos.c.visibility,
+        repos.c.is_disabled,
+        repos.c.owner_id,
+    )
     Index(
         f"ix_repos_public_{_sort}",
         repos.c.type,

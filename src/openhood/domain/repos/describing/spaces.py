@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from openhood.domain.catalog.types import TipFacts
+from openhood.domain.catalog.types import TRAIT, TipFacts
 from openhood.domain.repos.describing import tags as tagging
 from openhood.domain.repos.describing.values import names_at, repo_ids_at
 from openhood.engines.formats.card_rules import SPACE_SDKS
@@ -19,6 +19,10 @@ def space_facts(card: Mapping[str, object] | None) -> TipFacts:
     known = card or {}
     sdk = known.get("sdk")
     sdk = sdk if isinstance(sdk, str) and sdk in SPACE_SDKS else None
+    uses = [
+        *tagging.traits("model", repo_ids_at(known, "models")),
+        *tagging.traits("dataset", repo_ids_at(known, "datasets")),
+    ]
     return TipFacts(
         card=card,
         config=None,
@@ -33,12 +37,5 @@ def space_facts(card: Mapping[str, object] | None) -> TipFacts:
         pipeline_tag=None,
         library_name=None,
         sdk=sdk,
-        traits=tuple(
-            dict.fromkeys(
-                [
-                    *tagging.traits("model", repo_ids_at(known, "models")),
-                    *tagging.traits("dataset", repo_ids_at(known, "datasets")),
-                ]
-            )
-        ),
+        traits=tuple(dict.fromkeys([*uses, *([f"{TRAIT}linked"] if uses else [])])),
     )

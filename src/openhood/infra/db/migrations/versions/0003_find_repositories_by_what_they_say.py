@@ -9,6 +9,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_OLD_ORDERS = ("last_modified", "created_at", "likes", "downloads", "trending_score")
+
 # SQLite finds tags in an inverted table, names by their trigrams and texts by their words. Triggers keep the two
 # full-text indexes, which hold no text of their own, in step with the texts.
 _SQLITE = (
@@ -196,9 +198,12 @@ def upgrade() -> None:
             sqlite_where=sa.text("visibility != 'private'"),
             postgresql_where=sa.text("visibility != 'private'"),
         )
-        batch_op.create_index("ix_repos_type_main_bytes", ["type", "main_bytes", "id"], unique=False)
         batch_op.create_index("ix_repos_type_parameters", ["type", "parameters"], unique=False)
-        batch_op.create_index("ix_repos_type_search_text", ["type", "search_text", "id"], unique=False)
+        for name in _OLD_ORDERS:
+            batch_op.drop_index(f"ix_repos_type_{name}")
+        for name in (*_OLD_ORDERS, "main_bytes", "search_text"):
+            columns = ["type", name, "id", "visibility", "is_disabled", "owner_id"]
+            batch_op.create_index(f"ix_repos_type_{name}", columns, unique=False)
     for statement in _SQLITE if op.get_bind().dialect.name == "sqlite" else _POSTGRES:
         op.execute(statement)
     # What is there already is described anew from git, in the background.
@@ -218,9 +223,11 @@ def downgrade() -> None:
     else:
         op.execute("DROP INDEX ix_repos_tag_ids")
     with op.batch_alter_table("repos", schema=None) as batch_op:
-        batch_op.drop_index("ix_repos_type_search_text")
+        for name in (*_OLD_ORDERS, "main_bytes", "search_text"):
+            batch_op.drop_index(f"ix_repos_type_{name}")
+        for name in _OLD_ORDERS:
+            batch_op.create_index(f"ix_repos_type_{name}", ["type", name, "id"], unique=False)
         batch_op.drop_index("ix_repos_type_parameters")
-        batch_op.drop_index("ix_repos_type_main_bytes")
         batch_op.drop_index(
             "ix_repos_public_search_text",
             sqlite_where=sa.text("visibility != 'private'"),

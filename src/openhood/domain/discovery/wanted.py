@@ -1,0 +1,67 @@
+"""What a list is asked for: conditions, order, and where it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from openhood.base.names import RepoType
+from openhood.infra.db.tables import repos
+
+SORTS: Mapping[str, Any] = {  # Any: columns of several types
+    "lastModified": repos.c.last_modified,
+    "createdAt": repos.c.created_at,
+    "downloads": repos.c.downloads,
+    "likes": repos.c.likes,
+    "trendingScore": repos.c.trending_score,
+    "mainSize": repos.c.main_bytes,
+    "id": repos.c.search_text,
+}
+"""The orders a list can have, each with an index of its own."""
+
+OWNED_SORTS: Mapping[str, Any] = {**SORTS, "usedStorage": repos.c.used_storage_bytes}
+"""Those of lists of one owner's repositories, which are few enough to be sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list is restricted to; all conditions hold at once.
+
+    ``tags`` are names of tags (and traits) that must all be there; of each of ``any_tags``, which are compared
+    without letter case, one must. ``parameters`` are the least and the most, both included, None for no
+    bound. ``nothing``: the list is empty, whatever else is asked.
+    """
+
+    types: tuple[RepoType, ...]
+    author: str | None = None
+    owner_id: int | None = None
+    searches: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    any_tags: tuple[tuple[str, ...], ...] = ()
+    pipeline_tag: str | None = None
+    gated: bool | None = None
+    parameters: tuple[int | None, int | None] | None = None
+    nothing: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that must occur in the id, in lower case."""
+        return tuple(dict.fromkeys(word for text in self.searches for word in text.lower().split()))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list is sorted: a key of `SORTS`, and the direction."""
+
+    sort: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last row of the page before: its sort value and number."""
+
+    value: int | str | datetime
+    number: int
