@@ -19,6 +19,7 @@ MODULES = (
     "openhood.http.api.weights",
     "openhood.http.api.likes",
     "openhood.http.api.trending",
+    "openhood.http.api.search",
     "openhood.http.api.vocabularies",
     "openhood.http.api.refs",
     "openhood.http.api.commits",

@@ -142,7 +142,7 @@ def list_accounts(
     if after is not None:
         query = query.where(accounts.c.name_key > after)
     if search:
-        query = query.where(_matches(search))
+        query = query.where(matches(search))
     return [_account(row) for row in tx.execute(query)]
 
 
@@ -203,7 +203,7 @@ def list_members(tx: Tx, org_id: int, *, search: str | None, after: str | None, 
     if after is not None:
         query = query.where(accounts.c.name_key > after)
     if search:
-        query = query.where(_matches(search))
+        query = query.where(matches(search))
     return [
         Member(_account(row), OrgRole.from_label(row.role) or OrgRole.NO_ACCESS) for row in tx.execute(query)
     ]
@@ -306,7 +306,8 @@ def _open_invitation(
     return and_(invitations.c.kind == kind, invitations.c.used_at.is_(None), invitations.c.expires_at > now)
 
 
-def _matches(search: str) -> Any:  # Any: as above
+def matches(search: str) -> Any:  # Any: as above
+    """Return the condition that a name or full name contains a text, in any case."""
     needle = search.lower()
     return or_(
         accounts.c.name_key.contains(needle, autoescape=True),

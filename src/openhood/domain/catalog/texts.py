@@ -45,9 +45,14 @@ def place_of(subject: Subject, *, tier: int) -> int:
     return first | (tier << _TIER_BIT) | age
 
 
+def tier_at(place: int) -> int:
+    """Return the rank of popularity of a place: see `tier_of`."""
+    return place >> _TIER_BIT & _TIERS
+
+
 def has_tier(place: int, *, tier: int) -> bool:
     """Tell whether a place is one of repositories of this popularity."""
-    return place >> _TIER_BIT & _TIERS == tier
+    return tier_at(place) == tier
 
 
 def free_place(tx: Tx, subject: Subject, *, tier: int) -> int:

@@ -35,7 +35,8 @@ EVERY_REPO = "region:us"
 class Condition:
     """One condition. ``rows``: how many fulfil it, None if that is not known; ``source`` None: it cannot give them.
 
-    ``is_name``: rare or common, nobody knows before it is tried or ``places``, the same in the full-text index, are counted. ``tags``: one of them must be there.
+    ``is_name``: rare or common, nobody knows before it is tried or ``places``, the same in the full-text index, are counted. ``tags``: one of them must be there;
+    ``shown``: how many of the rows are public.
     """
 
     holds: ColumnElement[bool]
@@ -44,6 +45,7 @@ class Condition:
     is_name: bool = False
     places: Select[Any] | None = None
     tags: tuple[int, ...] = ()
+    shown: int | None = None
 
 
 class Impossible(Exception):  # not an error: the list is empty
@@ -90,35 +92,38 @@ def _tags(tx: Tx, wanted: Wanted, repo_type: RepoType) -> Iterator[Condition]:
         raise Impossible
     for count in counts.values():
         ids = [count.id]
-        yield _tagged(tx, repo_type, ids, count.n_all)
+        yield _tagged(tx, repo_type, ids, count.n_all, count.n_public)
     for group in wanted.any_tags:
         keyed = catalog_tags.find_keys(tx, repo_type, group)
         total = sum(count.n_all for count in keyed)
         if not total:
             raise Impossible
         ids = [count.id for count in keyed]
-        yield _tagged(tx, repo_type, ids, total)
+        yield _tagged(tx, repo_type, ids, total, sum(count.n_public for count in keyed))
 
 
-def _tagged(tx: Tx, repo_type: RepoType, ids: list[int], rows: int) -> Condition:
+def _tagged(tx: Tx, repo_type: RepoType, ids: list[int], rows: int, shown: int) -> Condition:
     source = finding.tagged(tx, ids, repo_type.value)
-    return Condition(finding.has_any_tag(tx, ids), rows, source, tags=tuple(ids))
+    return Condition(finding.has_any_tag(tx, ids), rows, source, tags=tuple(ids), shown=shown)
 
 
 def _owners(tx: Tx, wanted: Wanted, repo_type: RepoType) -> Iterator[Condition]:
-    for column, value in ((repos.c.namespace_key, wanted.author), (repos.c.owner_id, wanted.owner_id)):
-        if value is not None:
-            key = value.lower() if isinstance(value, str) else value
-            yield _counted(tx, column == key, repo_type)
+    is_type = repos.c.type == repo_type.value
+    if wanted.author is not None:
+        yield _counted(tx, repos.c.namespace_key == wanted.author.lower(), is_type)
+    if wanted.owner_id is not None:
+        # The owner's own index, which does not know types, and not one that holds owners by the way.
+        yield _counted(tx, repos.c.owner_id == wanted.owner_id, finding.opaque(is_type))
 
 
 def _facts(tx: Tx, wanted: Wanted, repo_type: RepoType) -> Iterator[Condition]:
+    is_type = repos.c.type == repo_type.value
     if wanted.pipeline_tag is not None:
         yield Condition(repos.c.pipeline_tag == wanted.pipeline_tag, None, None)
     if wanted.gated is not None:
         # The literal of the index, which is used only where its very condition is seen.
         yield (
-            _counted(tx, finding.is_gated(), repo_type)
+            _counted(tx, finding.is_gated(), is_type)
             if wanted.gated
             else Condition(repos.c.gated == "", None, None)
         )
@@ -129,11 +134,11 @@ def _facts(tx: Tx, wanted: Wanted, repo_type: RepoType) -> Iterator[Condition]:
             bounds.append(repos.c.parameters >= least)
         if most is not None:
             bounds.append(repos.c.parameters <= most)
-        yield _counted(tx, and_(*bounds), repo_type)
+        yield _counted(tx, and_(*bounds), is_type)
 
 
-def _counted(tx: Tx, holds: ColumnElement[bool], repo_type: RepoType) -> Condition:
-    source = select(repos.c.id).where(repos.c.type == repo_type.value, holds)
+def _counted(tx: Tx, holds: ColumnElement[bool], is_type: ColumnElement[bool]) -> Condition:
+    source = select(repos.c.id).where(is_type, holds)
     rows = count_up_to(tx, source, CAP)
     if not rows:
         raise Impossible

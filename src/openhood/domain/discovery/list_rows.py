@@ -160,16 +160,24 @@ class _Page:
 
     def _own(self) -> Select[Any]:
         return select(repos.c.id).where(
-            repos.c.owner_id.in_(self._owners), self._is_type, finding.is_private()
+            repos.c.owner_id.in_(self._owners), finding.opaque(self._is_type), finding.is_private()
         )
 
     def _choose(self) -> Plan:
         if self._author is not None:
             return Plan(None, False)
+        sizes, best = self._sizes, rarest(self._conditions)
         known = [each.rows for each in self._conditions if each.rows is not None]
-        best = rarest(self._conditions)
+        if not self._owners and not self._viewer.is_admin:
+            # Where most is private, what is public may be of quite another kind.
+            sizes = Sizes(sizes.public, sizes.public, 0)
+            known = [
+                each.rows if each.shown is None else each.shown
+                for each in self._conditions
+                if each.rows is not None
+            ]
         return choose(
-            self._sizes,
+            sizes,
             rows=known,
             fewest=None if best is None else best.rows,
             is_guess=any(each.is_name for each in self._conditions),
@@ -252,7 +260,9 @@ class _Page:
             ]
             return _run(self._tx, _ordered(conditions, self._order, self._after).limit(self._limit))
         # Gathered as a whole, since PostgreSQL would rather walk: it takes conditions for independent.
-        gathered = [self._is_type, *(each.holds for each in others), *self._shown()]
+        # The numbers of tags are those of a type: asked again, all of the type would be looked up.
+        is_type = finding.opaque(self._is_type) if driver.tags else self._is_type
+        gathered = [is_type, *(each.holds for each in others), *self._shown()]
         gathered.append(repos.c.id.in_(driver.source) if driver.is_name else driver.holds)
         if self._after is not None:
             gathered.append(finding.opaque(_beyond(self._order, self._after)))

@@ -6,12 +6,11 @@ A match in the name comes before one in the card, and among matches of one kind 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from openhood.base.errors import BadRequest
-from openhood.infra.db.finding_words import Phrase
+from openhood.infra.db.finding_words import Phrase, fold, pattern
 
 MAX_CHARACTERS = 256
 MAX_WORDS = 32
@@ -24,18 +23,6 @@ _LEAST_PREFIX = 3
 _PIECE = re.compile(r'(-?)"([^"]*)(?:"|$)|(\S+)')
 _WORD = re.compile(r"[^\W_]+")
 _RAW = re.compile(r"[^\w./@:+-]+")
-
-
-class _Folded(dict[int, str]):
-    """Letters without case and marks, one for one, so that positions stay."""
-
-    def __missing__(self, code: int) -> str:
-        plain = unicodedata.normalize("NFD", chr(code).lower())[:1]
-        self[code] = plain or chr(code)
-        return self[code]
-
-
-_FOLDED = _Folded()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +45,6 @@ class Piece:
 
     text: str
     is_marked: bool
-
-
-def fold(text: str) -> str:
-    """Return a text without letter case and marks, of the same length."""
-    return text.lower() if text.isascii() else text.translate(_FOLDED)
 
 
 def parse(text: str) -> Asked:
@@ -172,13 +154,8 @@ def snippet(asked: Asked, text: str) -> tuple[Piece, ...]:
 def _spots(asked: Asked, text: str) -> list[tuple[int, int]]:
     if not asked.phrases:
         return []
-    gap = r"[\W_]+"
-    wanted = "|".join(
-        gap.join(re.escape(fold(word)) for word in phrase.words)
-        + ("[^\\W_]*" if phrase.is_prefix else "(?![^\\W_])")
-        for phrase in sorted(asked.phrases, key=lambda each: -len(each.words))
-    )
-    return [found.span() for found in re.finditer(rf"(?<![^\W_])(?:{wanted})", fold(text))]
+    longest_first = sorted(asked.phrases, key=lambda each: -len(each.words))
+    return [found.span() for found in pattern(*longest_first).finditer(fold(text))]
 
 
 def _pieces(text: str, spots: Sequence[tuple[int, int]]) -> Iterator[Piece]:

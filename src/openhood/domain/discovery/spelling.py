@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 _ONE_SLIP, _TWO_SLIPS = 4, 9
 _LEAST_PART = 3
@@ -29,18 +30,22 @@ def parts(word: str) -> list[str]:
     of letters swapped and with each letter left out.
     """
     length = len(word)
-    found = [word]
-    if length >= 2 * _LEAST_PART:
-        half = length // 2
-        found += [word[:half], word[half:]]
-        if length >= 3 * _LEAST_PART:
-            third = length // 3
-            found += [word[:third], word[third : 2 * third], word[2 * third :]]
-    found += [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(min(length, 12) - 1)]
     if length < 2 * _LEAST_PART:
-        found += [word[:at] + word[at + 1 :] for at in range(length)]
-        found += [word[:_LEAST_PART], word[-_LEAST_PART:]]
+        swapped = [_swap(word, at) for at in range(length - 1)]
+        shorter = [word[:at] + word[at + 1 :] for at in range(length)]
+        found = [word, *swapped, *shorter, word[:_LEAST_PART], word[-_LEAST_PART:]]
+    elif length < _TWO_SLIPS:
+        half = length // 2
+        # The one slip that both halves suffer from.
+        found = [word[:half], word[half:], _swap(word, half - 1)]
+    else:
+        third = length // 3
+        found = [word[:third], word[third : 2 * third], word[2 * third :], _swap(word, length // 2 - 1)]
     return [part for part in dict.fromkeys(found) if len(part) >= _LEAST_PART]
+
+
+def _swap(word: str, at: int) -> str:
+    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
 
 
 def nearest(word: str, name: str) -> str | None:
@@ -58,7 +63,7 @@ def nearest(word: str, name: str) -> str | None:
 
 
 def _joined(words: list[str]) -> Iterable[str]:
-    return (one + other for one, other in zip(words, words[1:], strict=False))
+    return (one + other for one, other in pairwise(words))
 
 
 def distance(one: str, other: str, *, limit: int) -> int:

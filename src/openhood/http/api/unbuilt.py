@@ -39,12 +39,7 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Revoking members' tokens", ("POST",), "/api/organizations/{o}/settings/tokens/revoke"),
     ("Jobs", _ALL, "/api/jobs/* /api/scheduled-jobs/*"),
     ("Running spaces", ("GET",), "/api/spaces/hardware /api/spaces/zero-gpu/quota"),
-    ("Semantic search", ("GET",), "/api/spaces/semantic-search"),
-    (
-        "Search across everything",
-        ("GET", "POST"),
-        "/api/quicksearch /api/docs/search",
-    ),
+    ("Search in documentation", ("GET", "POST"), "/api/docs/search"),
     ("Inference endpoints", _ALL, "/api/inference-endpoints/* /api/catalog/* /api/v1/catalog/*"),
     ("Buckets", _ALL, "/api/buckets/* /buckets/*"),
     ("The registry protocol of llama.cpp and Ollama", ("GET",), "/v2/*"),

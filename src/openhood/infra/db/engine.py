@@ -176,7 +176,11 @@ def _open_sqlite(url: str, pool_size: int) -> Engine:
 
 def _open_postgres(url: str, pool_size: int) -> Engine:
     # One query jumped to 1.2 s when PostgreSQL switched to a generic plan for array filters.
-    options = "-c plan_cache_mode=force_custom_plan -c timezone=UTC -c lock_timeout=30s"
+    # Starting workers, or compiling, takes longer than any of our questions.
+    options = (
+        "-c plan_cache_mode=force_custom_plan -c max_parallel_workers_per_gather=0 -c jit=off "
+        "-c timezone=UTC -c lock_timeout=30s"
+    )
     driver = make_url(url)
     if driver.drivername in ("postgres", "postgresql"):
         driver = driver.set(drivername="postgresql+psycopg")

@@ -80,18 +80,6 @@ def tagged(tx: Tx, tags: Sequence[int], repo_type: str) -> Select[Any]:
     return select(repos.c.id).where(repos.c.type == repo_type, has_any_tag(tx, tags))
 
 
-def tagged_with_all(tags: Sequence[int], others: Sequence[Sequence[int]]) -> Select[Any]:
-    """Return a query over `repo_tags`, on SQLite only, for what has one of ``tags`` and one of each of ``others``."""
-    query = select(repo_tags.c.repo_id.label("id")).where(repo_tags.c.tag_id.in_(tags))
-    for number, each in enumerate(others):
-        other = repo_tags.alias(f"other_{number}")
-        same: Select[Any] = select(literal_column("1")).where(
-            other.c.repo_id == repo_tags.c.repo_id, other.c.tag_id.in_(each)
-        )
-        query = query.where(exists(same.correlate(repo_tags)))
-    return query
-
-
 def with_all_tags(source: Select[Any], others: Sequence[Sequence[int]]) -> Select[Any]:
     """Return those of a query's numbers whose repositories have one of each of some tags; on SQLite only."""
     if not others:

@@ -6,10 +6,24 @@ as far as it pays, and gathers what is rarer from its own indexes.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_column, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    column,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+)
 
 from openhood.infra.db.discovery_tables import repo_texts
 from openhood.infra.db.engine import Tx
@@ -21,7 +35,7 @@ _TRIED_TEXTS = 1_500
 """PostgreSQL looks at so many of the most popular rows before it gathers: about ten milliseconds each."""
 _ENOUGH = 40
 _MOST_GATHERED = 20_000
-_SOME_HIDDEN = 5_000
+_TRIED_PREFIX = 150
 
 
 class Phrase(NamedTuple):
@@ -42,6 +56,23 @@ class Sought(NamedTuple):
     excluded: tuple[Phrase, ...]
     is_any: bool = False
 
+    @property
+    def has_prefix(self) -> bool:
+        """Whether something sought is but a beginning."""
+        return any(each.is_prefix for each in (*self.phrases, *self.excluded))
+
+
+class Hidden(NamedTuple):
+    """What a viewer may find of what only members may know of.
+
+    ``may_see`` is the policy. ``owners`` are the words of the owners that can be meant (`catalog.texts.owner_word`),
+    None for all; ``is_partly_shown``: the policy may leave out some of theirs.
+    """
+
+    may_see: ColumnElement[bool]
+    owners: tuple[str, ...] | None
+    is_partly_shown: bool
+
 
 class Span(NamedTuple):
     """The places that are looked at, first and last included."""
@@ -58,6 +89,33 @@ class Place(NamedTuple):
     name: str
 
 
+class _Folded(dict[int, str]):
+    """Letters without case and marks, one for one, so that positions stay."""
+
+    def __missing__(self, code: int) -> str:
+        plain = unicodedata.normalize("NFD", chr(code).lower())[:1]
+        self[code] = plain or chr(code)
+        return self[code]
+
+
+_FOLDED = _Folded()
+
+
+def fold(text: str) -> str:
+    """Return a text without letter case and marks, of the same length."""
+    return text.lower() if text.isascii() else text.translate(_FOLDED)
+
+
+def pattern(*phrases: Phrase) -> re.Pattern[str]:
+    """Return what finds one of some phrases in a folded text, as the databases find them."""
+    each = (
+        r"[\W_]+".join(re.escape(fold(word)) for word in phrase.words)
+        + (r"[^\W_]*" if phrase.is_prefix else r"(?![^\W_])")
+        for phrase in phrases
+    )
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(each)})")
+
+
 Parts = Sequence[Sequence[str]]
 """Parts of a name, in lower case, three characters or more: one of each group must occur."""
 
@@ -70,58 +128,69 @@ def find_names(tx: Tx, parts: Parts, span: Span, *, limit: int) -> list[Place]:
     return _walk_or_gather(tx, _like(parts), span, limit=limit, tried=_TRIED_NAMES)
 
 
-def find_hidden_names(
-    tx: Tx, parts: Parts, span: Span, *, may_see: ColumnElement[bool], own: Select[Any] | None, limit: int
-) -> list[Place]:
-    """Return the same of a span of hidden repositories, those that fulfil ``may_see``.
-
-    Args: ``own``: the numbers of the few that can be meant; None: too many, then SQLite looks at the most popular
-    `_SOME_HIDDEN` that have such a name.
-    """
-    query = _with_repos(may_see, span)
-    if own is not None:
-        query = query.where(repos.c.id.in_(own), opaque(_like(parts)))
-    elif is_sqlite(tx):
-        query = query.where(repo_texts.c.place.in_(_at_names(_names_match(parts), span, _SOME_HIDDEN)))
-    else:
-        query = query.where(_like(parts))
-    return _read(tx, query.order_by(repo_texts.c.place).limit(limit))
+def find_hidden_names(tx: Tx, parts: Parts, span: Span, *, hidden: Hidden, limit: int) -> list[Place]:
+    """Return the same of a span of hidden repositories, those that ``hidden`` lets the viewer find."""
+    query = _with_repos(hidden, span).order_by(repo_texts.c.place).limit(limit)
+    if not is_sqlite(tx):
+        return _hidden_rows(tx, _like(parts), span, hidden=hidden, limit=limit, tried=_TRIED_NAMES)
+    places: Any = _at_names(_names_match(parts), span, None)  # Any: a query or two of them
+    if hidden.owners is not None:
+        places = places.intersect(_at_words(_owned(hidden.owners), span, None))
+    if not hidden.is_partly_shown:
+        places = places.order_by(literal_column("1")).limit(limit)
+    return _read(tx, query.where(repo_texts.c.place.in_(places)))
 
 
 def find_texts(tx: Tx, sought: Sought, span: Span, *, limit: int) -> list[Place]:
     """Return the first repositories of a span whose name or card has what is sought, in order of place."""
-    if is_sqlite(tx):
-        places = _at_words(_words_match(sought), span, limit)
-        return _read(tx, _PLACES.where(repo_texts.c.place.in_(places)).order_by(repo_texts.c.place))
-    return _walk_or_gather(tx, _has_words(sought), span, limit=limit, tried=_TRIED_TEXTS)
+    if not is_sqlite(tx):
+        return _walk_or_gather(tx, _has_words(sought), span, limit=limit, tried=_TRIED_TEXTS)
+    if sought.has_prefix:
+        near = select(repo_texts.c.place).where(_in(span)).order_by(repo_texts.c.place).limit(_TRIED_PREFIX)
+        found = _look_through(tx, near, sought)
+        if len(found) >= _ENOUGH:
+            return found
+    places = _at_words(_words_match(sought), span, limit)
+    return _read(tx, _PLACES.where(repo_texts.c.place.in_(places)).order_by(repo_texts.c.place))
 
 
-def find_hidden_texts(
-    tx: Tx,
-    sought: Sought,
-    span: Span,
-    *,
-    may_see: ColumnElement[bool],
-    owners: Sequence[str] | None,
-    own: Select[Any] | None,
-    limit: int,
-) -> list[Place]:
-    """Return the same of a span of hidden repositories, those that fulfil ``may_see``.
+def find_hidden_texts(tx: Tx, sought: Sought, span: Span, *, hidden: Hidden, limit: int) -> list[Place]:
+    """Return the same of a span of hidden repositories, those that ``hidden`` lets the viewer find."""
+    query = _with_repos(hidden, span).order_by(repo_texts.c.place).limit(limit)
+    if not is_sqlite(tx):
+        return _hidden_rows(tx, _has_words(sought), span, hidden=hidden, limit=limit, tried=_TRIED_TEXTS)
+    if sought.has_prefix:
+        near = (
+            select(repo_texts.c.place).where(_in(span)).order_by(repo_texts.c.place).limit(_TRIED_PREFIX)
+            if hidden.owners is None
+            else _at_words(_owned(hidden.owners), span, _TRIED_PREFIX)
+        )
+        found = [each.place for each in _look_through(tx, near, sought)]
+        if len(found) >= _ENOUGH:
+            return _read(tx, query.where(repo_texts.c.place.in_(found)))
+    match = _words_match(sought)
+    if hidden.owners is not None:
+        match = f"({_owned(hidden.owners)}) AND ({match})"
+    places = _at_words(match, span, None if hidden.is_partly_shown else limit)
+    return _read(tx, query.where(repo_texts.c.place.in_(places)))
 
-    Args: ``owners``: words of the owners that can be meant (`catalog.texts.owner_word`), None for all; ``own``: the
-    numbers of their hidden repositories, None for all.
+
+def _look_through(tx: Tx, places: Select[Any], sought: Sought) -> list[Place]:
+    """Return those of some few repositories that have what is sought, by reading them.
+
+    SQLite gathers all words that begin so before it gives the first row, which for a common beginning takes
+    a tenth of a second and more.
     """
-    query = _with_repos(may_see, span)
-    if is_sqlite(tx):
-        match = _words_match(sought)
-        if owners is not None:
-            match = f"owner : ({' OR '.join(quoted(owner) for owner in owners)}) AND ({match})"
-        query = query.where(repo_texts.c.place.in_(_at_words(match, span, None)))
-    else:
-        query = query.where(_has_words(sought))
-        if own is not None:
-            query = query.where(repos.c.id.in_(own))
-    return _read(tx, query.order_by(repo_texts.c.place).limit(limit))
+    rows = select(repo_texts.c.place, repo_texts.c.repo_id, repo_texts.c.name, repo_texts.c.words)
+    quantor = any if sought.is_any else all
+    wanted = [pattern(phrase) for phrase in sought.phrases]
+    excluded = [pattern(phrase) for phrase in sought.excluded]
+    found = []
+    for row in tx.execute(rows.where(repo_texts.c.place.in_(places)).order_by(repo_texts.c.place)):
+        text = fold(f"{row.name} / {row.words}")
+        if quantor(each.search(text) for each in wanted) and not any(each.search(text) for each in excluded):
+            found.append(Place(row.place, row.repo_id, row.name))
+    return found
 
 
 def words_of(tx: Tx, numbers: Sequence[int]) -> dict[int, str]:
@@ -141,23 +210,20 @@ def _in(span: Span) -> ColumnElement[bool]:
     return repo_texts.c.place.between(span.first, span.last)
 
 
-def _with_repos(may_see: ColumnElement[bool], span: Span) -> Select[Any]:
+def _with_repos(hidden: Hidden, span: Span) -> Select[Any]:
     joined = repo_texts.join(repos, repos.c.id == repo_texts.c.repo_id)
-    return _PLACES.select_from(joined).where(opaque(_in(span)), opaque(may_see))
+    return _PLACES.select_from(joined).where(opaque(_in(span)), opaque(hidden.may_see))
 
 
 # --- SQLite ---------------------------------------------------------------------------------
 
 
-def _at(table: str) -> Callable[[str, Span, int | None], Select[Any]]:
-    rowid: ColumnElement[int] = literal_column(f"{table}.rowid")
+def _at(name: str) -> Callable[[str, Span, int | None], Select[Any]]:
+    rowid: ColumnElement[int] = table(name, column("rowid", BigInteger)).c.rowid
 
     def places(match: str, span: Span, limit: int | None) -> Select[Any]:
-        query = (
-            select(rowid)
-            .select_from(literal_column(table))  # type: ignore[arg-type]  # a virtual table by its name
-            .where(literal_column(table).op("MATCH")(literal(match)), rowid.between(span.first, span.last))
-        )
+        matches = literal_column(name).op("MATCH")(literal(match))
+        query = select(rowid).where(matches, rowid.between(span.first, span.last))
         return query if limit is None else query.order_by(rowid).limit(limit)
 
     return places
@@ -169,6 +235,10 @@ _at_words = _at("repo_words")
 
 def _names_match(parts: Parts) -> str:
     return " AND ".join(f"({' OR '.join(quoted(part) for part in group)})" for group in parts)
+
+
+def _owned(owners: Sequence[str]) -> str:
+    return f"owner : ({' OR '.join(quoted(owner) for owner in owners)})"
 
 
 def _words_match(sought: Sought) -> str:
@@ -211,20 +281,62 @@ def _ts_phrase(phrase: Phrase) -> str:
     return f"(({asked}) | '{phrase.raw}')"
 
 
-def _walk_or_gather(
-    tx: Tx, holds: ColumnElement[bool], span: Span, *, limit: int, tried: int
-) -> list[Place]:
+def _walk_or_gather(tx: Tx, holds: ColumnElement[bool], span: Span, *, limit: int, tried: int) -> list[Place]:
     """Return the first rows of a span that fulfil a condition.
 
     What is common is among the most popular rows; what is not is rare enough to be gathered.
     """
+    found, is_all = _near(tx, _PLACES, holds, span, limit=limit, tried=tried)
+    if is_all or not _is_rare(tx, holds, span):
+        return found
+    rows = _gathered(holds, span)
+    return _read(tx, select(rows.c.place, rows.c.repo_id, rows.c.name).order_by(rows.c.place).limit(limit))
+
+
+def _hidden_rows(
+    tx: Tx, holds: ColumnElement[bool], span: Span, *, hidden: Hidden, limit: int, tried: int
+) -> list[Place]:
+    """Return the same of hidden rows."""
+    if hidden.owners is not None:
+        holds = and_(holds, opaque(repo_texts.c.owner.in_(hidden.owners)))
+    found, is_all = _near(tx, _with_repos(hidden, span), holds, span, limit=limit, tried=tried)
+    if is_all or not _is_rare(tx, holds, span):
+        return found
+    rows = _gathered(holds, span)
+    query = select(rows.c.place, rows.c.repo_id, rows.c.name)
+    query = query.select_from(rows.join(repos, repos.c.id == rows.c.repo_id)).where(hidden.may_see)
+    return _read(tx, query.order_by(rows.c.place).limit(limit))
+
+
+def _near(
+    tx: Tx, rows: Select[Any], holds: ColumnElement[bool], span: Span, *, limit: int, tried: int
+) -> tuple[list[Place], bool]:
+    """Look at the most popular rows of a span; tells whether that was enough."""
     some = select(repo_texts.c.place).where(_in(span)).order_by(repo_texts.c.place).offset(tried).limit(1)
     end = tx.execute(some).scalar_one_or_none()
-    ordered = _PLACES.order_by(repo_texts.c.place).limit(limit)
-    near = _in(span) if end is None else _in(Span(span.first, end))
-    found = _read(tx, ordered.where(near, opaque(holds)))
-    if end is None or len(found) >= min(limit, _ENOUGH):
-        return found
-    gathered = _PLACES.where(holds, opaque(_in(span))).limit(_MOST_GATHERED)
-    rows = gathered.cte("gathered").prefix_with("MATERIALIZED", dialect="postgresql")
-    return _read(tx, select(rows.c.place, rows.c.repo_id, rows.c.name).order_by(rows.c.place).limit(limit))
+    near = _in(span if end is None else Span(span.first, end))
+    query = rows.where(near, opaque(holds)).order_by(repo_texts.c.place).limit(limit)
+    found = _read(tx, query)
+    return found, end is None or len(found) >= min(limit, _ENOUGH)
+
+
+def _gathered(
+    holds: ColumnElement[bool], span: Span
+) -> Any:  # Any: SQLAlchemy does not type columns of a CTE
+    # As a whole, so that two bitmaps are laid over one another instead of walking to a limit.
+    gathered = _PLACES.where(holds, _in(span)).cte("gathered")
+    return gathered.prefix_with("MATERIALIZED", dialect="postgresql")
+
+
+def _is_rare(tx: Tx, holds: ColumnElement[bool], span: Span) -> bool:
+    """Ask the planner whether there are few enough rows to gather.
+
+    Words that are common each, but not among the popular rows as the phrase that is wanted, are too many to look at.
+    """
+    asked = (
+        select(repo_texts.c.repo_id)
+        .where(holds, _in(span))
+        .compile(dialect=tx.dialect, compile_kwargs={"render_postcompile": True})
+    )
+    plan = tx.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {asked}", asked.params).scalar_one()
+    return int(plan[0]["Plan"]["Plan Rows"]) <= _MOST_GATHERED
