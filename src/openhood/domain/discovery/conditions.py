@@ -60,7 +60,7 @@ def type_counts(tx: Tx, repo_type: RepoType) -> TagCount:
 
 def conditions_of(tx: Tx, wanted: Wanted, repo_type: RepoType) -> list[Condition]:
     """Return the conditions of a list of one type. Raises Impossible."""
-    if wanted.nothing:
+    if wanted.nothing or "\0" in (wanted.author or ""):
         raise Impossible
     return [
         *_tags(tx, wanted, repo_type),

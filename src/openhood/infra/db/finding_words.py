@@ -120,19 +120,24 @@ Parts = Sequence[Sequence[str]]
 """Parts of a name, in lower case, three characters or more: one of each group must occur."""
 
 
-def find_names(tx: Tx, parts: Parts, span: Span, *, limit: int) -> list[Place]:
-    """Return the first repositories of a span whose ids have one part of each group, in order of place."""
+def find_names(tx: Tx, parts: Parts, span: Span, *, limit: int, tried: int = _TRIED_NAMES) -> list[Place]:
+    """Return the first repositories of a span whose ids have one part of each group, in order of place.
+
+    ``tried``, here and below: so many of the most popular are looked at before others are gathered.
+    """
     if is_sqlite(tx):
         names = _at_names(_names_match(parts), span, limit)
         return _read(tx, _PLACES.where(repo_texts.c.place.in_(names)).order_by(repo_texts.c.place))
-    return _walk_or_gather(tx, _like(parts), span, limit=limit, tried=_TRIED_NAMES)
+    return _walk_or_gather(tx, _like(parts), span, limit=limit, tried=tried)
 
 
-def find_hidden_names(tx: Tx, parts: Parts, span: Span, *, hidden: Hidden, limit: int) -> list[Place]:
+def find_hidden_names(
+    tx: Tx, parts: Parts, span: Span, *, hidden: Hidden, limit: int, tried: int = _TRIED_NAMES
+) -> list[Place]:
     """Return the same of a span of hidden repositories, those that ``hidden`` lets the viewer find."""
     query = _with_repos(hidden, span).order_by(repo_texts.c.place).limit(limit)
     if not is_sqlite(tx):
-        return _hidden_rows(tx, _like(parts), span, hidden=hidden, limit=limit, tried=_TRIED_NAMES)
+        return _hidden_rows(tx, _like(parts), span, hidden=hidden, limit=limit, tried=tried)
     places: Any = _at_names(_names_match(parts), span, None)  # Any: a query or two of them
     if hidden.owners is not None:
         places = places.intersect(_at_words(_owned(hidden.owners), span, None))
@@ -141,12 +146,17 @@ def find_hidden_names(tx: Tx, parts: Parts, span: Span, *, hidden: Hidden, limit
     return _read(tx, query.where(repo_texts.c.place.in_(places)))
 
 
-def find_texts(tx: Tx, sought: Sought, span: Span, *, limit: int) -> list[Place]:
+def find_texts(tx: Tx, sought: Sought, span: Span, *, limit: int, tried: int | None = None) -> list[Place]:
     """Return the first repositories of a span whose name or card has what is sought, in order of place."""
     if not is_sqlite(tx):
-        return _walk_or_gather(tx, _has_words(sought), span, limit=limit, tried=_TRIED_TEXTS)
+        return _walk_or_gather(tx, _has_words(sought), span, limit=limit, tried=tried or _TRIED_TEXTS)
     if sought.has_prefix:
-        near = select(repo_texts.c.place).where(_in(span)).order_by(repo_texts.c.place).limit(_TRIED_PREFIX)
+        near = (
+            select(repo_texts.c.place)
+            .where(_in(span))
+            .order_by(repo_texts.c.place)
+            .limit(tried or _TRIED_PREFIX)
+        )
         found = _look_through(tx, near, sought)
         if len(found) >= _ENOUGH:
             return found
@@ -154,16 +164,23 @@ def find_texts(tx: Tx, sought: Sought, span: Span, *, limit: int) -> list[Place]
     return _read(tx, _PLACES.where(repo_texts.c.place.in_(places)).order_by(repo_texts.c.place))
 
 
-def find_hidden_texts(tx: Tx, sought: Sought, span: Span, *, hidden: Hidden, limit: int) -> list[Place]:
+def find_hidden_texts(
+    tx: Tx, sought: Sought, span: Span, *, hidden: Hidden, limit: int, tried: int | None = None
+) -> list[Place]:
     """Return the same of a span of hidden repositories, those that ``hidden`` lets the viewer find."""
     query = _with_repos(hidden, span).order_by(repo_texts.c.place).limit(limit)
     if not is_sqlite(tx):
-        return _hidden_rows(tx, _has_words(sought), span, hidden=hidden, limit=limit, tried=_TRIED_TEXTS)
+        return _hidden_rows(
+            tx, _has_words(sought), span, hidden=hidden, limit=limit, tried=tried or _TRIED_TEXTS
+        )
     if sought.has_prefix:
         near = (
-            select(repo_texts.c.place).where(_in(span)).order_by(repo_texts.c.place).limit(_TRIED_PREFIX)
+            select(repo_texts.c.place)
+            .where(_in(span))
+            .order_by(repo_texts.c.place)
+            .limit(tried or _TRIED_PREFIX)
             if hidden.owners is None
-            else _at_words(_owned(hidden.owners), span, _TRIED_PREFIX)
+            else _at_words(_owned(hidden.owners), span, tried or _TRIED_PREFIX)
         )
         found = [each.place for each in _look_through(tx, near, sought)]
         if len(found) >= _ENOUGH:
