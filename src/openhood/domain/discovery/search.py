@@ -27,8 +27,9 @@ MAX_HITS = 400
 """So many of the best answers of a type can be paged through."""
 _NAMES = 200
 _TEXTS = 200
-_MISSPELT = 300
+_MISSPELT = 150
 _LEAST_PART = 3
+_MANY = 4
 _QUICK = 60
 _FEW = 40
 """Where so many have the words, the last is not taken for a beginning in cards."""
@@ -166,7 +167,7 @@ def search_texts(
     sv: Services, viewer: Viewer, *, text: str, types: Collection[RepoType], skip: int, limit: int
 ) -> Hits:
     """Return a page of the repositories that have all words in name or card. Raises BadRequest."""
-    asked = ranking.parse(text)
+    asked = _without_fillers(ranking.parse(text))
     with sv.db.read() as tx:
         found = [each for repo_type in types for each in _about(tx, viewer, repo_type, asked)]
         ranked = _ranked(asked, found)
@@ -224,6 +225,12 @@ def _named(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked, *, limit: 
     if not words:
         return []
     long = [[word] for word in words if len(word) >= _LEAST_PART]
+    if len(long) >= _MANY:
+        # A whole name most likely: words are found faster than parts of words.
+        found = search_rows.find_by_text(tx, viewer, repo_type, Sought(asked.phrases, ()), limit=limit)
+        found = [each for each in found if all(word in each.name for word in words)]
+        if found:
+            return found
     found = search_rows.find_by_name(tx, viewer, repo_type, long, limit=limit)
     if not long:
         # Too short to be looked for anywhere in a name: as words of it, or of the card.
@@ -300,5 +307,5 @@ def _people(tx: Tx, asked: Asked, *, limit: int, exclude: Collection[str]) -> li
 
 
 def _without_fillers(asked: Asked) -> Asked:
-    said = tuple(each for each in asked.phrases if not set(each.words) <= _FILLERS)
+    said = tuple(each for each in asked.phrases if len(each.words) > 1 or each.words[0] not in _FILLERS)
     return Asked(asked.whole, said or asked.phrases, asked.excluded)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 
 _ONE_SLIP, _TWO_SLIPS = 4, 9
@@ -66,6 +67,7 @@ def _joined(words: list[str]) -> Iterable[str]:
     return (one + other for one, other in pairwise(words))
 
 
+@lru_cache(maxsize=10_000)
 def distance(one: str, other: str, *, limit: int) -> int:
     """Return in how many slips one word becomes the other, ``limit + 1`` where there are more than ``limit``."""
     if abs(len(one) - len(other)) > limit:

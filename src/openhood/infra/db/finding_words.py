@@ -35,6 +35,7 @@ _TRIED_TEXTS = 1_500
 """PostgreSQL looks at so many of the most popular rows before it gathers: about ten milliseconds each."""
 _ENOUGH = 40
 _MOST_GATHERED = 20_000
+_FEW = 1_000
 _TRIED_PREFIX = 150
 
 
@@ -303,9 +304,11 @@ def _walk_or_gather(tx: Tx, holds: ColumnElement[bool], span: Span, *, limit: in
 
     What is common is among the most popular rows; what is not is rare enough to be gathered.
     """
-    found, is_all = _near(tx, _PLACES, holds, span, limit=limit, tried=tried)
-    if is_all or not _is_rare(tx, holds, span):
-        return found
+    expected = _estimate(tx, holds, span)
+    if expected > _FEW:
+        found, is_all = _near(tx, _PLACES, holds, span, limit=limit, tried=tried)
+        if is_all or expected > _MOST_GATHERED:
+            return found
     rows = _gathered(holds, span)
     return _read(tx, select(rows.c.place, rows.c.repo_id, rows.c.name).order_by(rows.c.place).limit(limit))
 
@@ -316,9 +319,11 @@ def _hidden_rows(
     """Return the same of hidden rows."""
     if hidden.owners is not None:
         holds = and_(holds, opaque(repo_texts.c.owner.in_(hidden.owners)))
-    found, is_all = _near(tx, _with_repos(hidden, span), holds, span, limit=limit, tried=tried)
-    if is_all or not _is_rare(tx, holds, span):
-        return found
+    expected = _estimate(tx, holds, span)
+    if expected > _FEW:
+        found, is_all = _near(tx, _with_repos(hidden, span), holds, span, limit=limit, tried=tried)
+        if is_all or expected > _MOST_GATHERED:
+            return found
     rows = _gathered(holds, span)
     query = select(rows.c.place, rows.c.repo_id, rows.c.name)
     query = query.select_from(rows.join(repos, repos.c.id == rows.c.repo_id)).where(hidden.may_see)
@@ -345,15 +350,13 @@ def _gathered(
     return gathered.prefix_with("MATERIALIZED", dialect="postgresql")
 
 
-def _is_rare(tx: Tx, holds: ColumnElement[bool], span: Span) -> bool:
-    """Ask the planner whether there are few enough rows to gather.
+def _estimate(tx: Tx, holds: ColumnElement[bool], span: Span) -> int:
+    """Ask the planner how many rows there are, about.
 
-    Words that are common each, but not among the popular rows as the phrase that is wanted, are too many to look at.
+    Few are gathered at once. Too many are never: words that are common each, but not among the popular rows as the
+    phrase that is wanted.
     """
-    asked = (
-        select(repo_texts.c.repo_id)
-        .where(holds, _in(span))
-        .compile(dialect=tx.dialect, compile_kwargs={"render_postcompile": True})
-    )
+    query = select(repo_texts.c.repo_id).where(holds, _in(span))
+    asked = query.compile(dialect=tx.dialect, compile_kwargs={"render_postcompile": True})
     plan = tx.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {asked}", asked.params).scalar_one()
-    return int(plan[0]["Plan"]["Plan Rows"]) <= _MOST_GATHERED
+    return int(plan[0]["Plan"]["Plan Rows"])
