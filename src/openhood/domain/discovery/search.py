@@ -225,13 +225,10 @@ def _named(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked, *, limit: 
     if not words:
         return []
     long = [[word] for word in words if len(word) >= _LEAST_PART]
-    if len(long) >= _MANY:
-        # A whole name most likely: words are found faster than parts of words.
-        found = search_rows.find_by_text(tx, viewer, repo_type, Sought(asked.phrases, ()), limit=limit)
-        found = [each for each in found if all(word in each.name for word in words)]
-        if found:
-            return found
-    found = search_rows.find_by_name(tx, viewer, repo_type, long, limit=limit)
+    # A whole name most likely, whose words are found faster than parts of words.
+    found = _of_words(tx, viewer, repo_type, asked, limit=limit) if len(long) >= _MANY else []
+    if not found:
+        found = search_rows.find_by_name(tx, viewer, repo_type, long, limit=limit)
     if not long:
         # Too short to be looked for anywhere in a name: as words of it, or of the card.
         found = search_rows.find_by_text(tx, viewer, repo_type, Sought(asked.phrases, ()), limit=limit)
@@ -244,6 +241,11 @@ def _named(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked, *, limit: 
         for each in found
         if all(word in each.name for word in words) and not any(word in each.name for word in outside)
     ]
+
+
+def _of_words(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked, *, limit: int) -> list[Place]:
+    found = search_rows.find_by_text(tx, viewer, repo_type, Sought(asked.phrases, ()), limit=limit)
+    return [each for each in found if all(word in each.name for word in asked.words)]
 
 
 def _meant(tx: Tx, viewer: Viewer, repo_type: RepoType, words: Sequence[str]) -> str | None:
