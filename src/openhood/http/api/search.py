@@ -91,6 +91,7 @@ async def search_texts(call: Call) -> Response:
     Marked parts are ``{text, type: "highlight"}`` among ``{text, type: "text"}``: text, never HTML. Source:
     the Hub's page of full-text search, whose answer has these keys.
     """
+    await call.viewer()  # a wrong token is told before a wrong question
     types = [_REPOS[name] for name in _chosen(call, "type", tuple(_REPOS))] or list(RepoType)
     text = call.query("q") or ""
     if not text.strip():
@@ -112,6 +113,7 @@ async def search_spaces(call: Call) -> Response:
     ``semanticRelevancyScore`` is the share of the words that the name (whole) or the card (half) has. Source:
     huggingface_hub ``hf_api.py::search_spaces`` and ``_space_api.py::SpaceSearchResult``.
     """
+    await call.viewer()  # as above
     text = call.query("q") or ""
     if not text.strip():
         raise BadRequest("The search 'q' is missing: say in some words what the space should do.")
