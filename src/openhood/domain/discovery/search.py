@@ -134,7 +134,7 @@ def quick_search(
     left_out = {each.lower() for each in exclude}
     with sv.db.read() as tx:
         people = _people(tx, asked, limit=limit, exclude=left_out) if kinds else []
-        called = {each: _called(tx, viewer, each, asked, limit=_QUICK) for each in types}
+        called = _called(tx, viewer, types, asked, limit=_QUICK)
         suggestion = None
         if not people and not any(called.values()):
             called, suggestion = _mended(tx, viewer, types, asked, limit=_QUICK)
@@ -154,7 +154,7 @@ def search_names(
     """Return a page of the repositories of a type that are called so. Raises BadRequest."""
     asked = ranking.parse(text)
     with sv.db.read() as tx:
-        named, meant = _called(tx, viewer, repo_type, asked, limit=_NAMES), None
+        named, meant = _called(tx, viewer, (repo_type,), asked, limit=_NAMES)[repo_type], None
         if not named:
             mended, meant = _mended(tx, viewer, (repo_type,), asked, limit=_NAMES)
             named = mended[repo_type]
@@ -203,9 +203,17 @@ def search_spaces(
         return _hits(tx, asked, best[:limit], with_card=True)
 
 
-def _called(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked, *, limit: int) -> list[Place]:
-    """Return the repositories that are called so, the best first."""
-    return _ranked(asked, _named(tx, viewer, repo_type, asked, limit=limit))
+def _called(
+    tx: Tx, viewer: Viewer, types: Collection[RepoType], asked: Asked, *, limit: int
+) -> dict[RepoType, list[Place]]:
+    """Return the repositories of some types that are called so, the best first."""
+    found: dict[RepoType, list[Place]] = {}
+    if sum(len(word) >= _LEAST_PART for word in asked.words) >= _MANY:
+        # A whole name most likely, whose words are found faster than parts of words.
+        found = {each: _of_words(tx, viewer, each, asked, limit=limit) for each in types}
+    if not any(found.values()):
+        found = {each: _named(tx, viewer, each, asked, limit=limit) for each in types}
+    return {each: _ranked(asked, places) for each, places in found.items()}
 
 
 def _mended(
@@ -216,7 +224,7 @@ def _mended(
         meant = _meant(tx, viewer, repo_type, tuple(dict.fromkeys(asked.words)))
         if meant is not None:
             better = ranking.parse(meant)
-            return {each: _called(tx, viewer, each, better, limit=limit) for each in types}, meant
+            return _called(tx, viewer, types, better, limit=limit), meant
     return {each: [] for each in types}, None
 
 
@@ -225,27 +233,29 @@ def _named(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked, *, limit: 
     if not words:
         return []
     long = [[word] for word in words if len(word) >= _LEAST_PART]
-    # A whole name most likely, whose words are found faster than parts of words.
-    found = _of_words(tx, viewer, repo_type, asked, limit=limit) if len(long) >= _MANY else []
-    if not found:
-        found = search_rows.find_by_name(tx, viewer, repo_type, long, limit=limit)
+    found = search_rows.find_by_name(tx, viewer, repo_type, long, limit=limit)
     if not long:
         # Too short to be looked for anywhere in a name: as words of it, or of the card.
         found = search_rows.find_by_text(tx, viewer, repo_type, Sought(asked.phrases, ()), limit=limit)
     if "/" in asked.whole:
         exact = search_rows.find_at(tx, viewer, repo_type, asked.whole)
         found = found if exact is None else [exact, *(each for each in found if each.number != exact.number)]
+    return _with_words(asked, found)
+
+
+def _of_words(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked, *, limit: int) -> list[Place]:
+    sought = Sought(asked.phrases, ())
+    return _with_words(asked, search_rows.find_by_text(tx, viewer, repo_type, sought, limit=limit))
+
+
+def _with_words(asked: Asked, found: Iterable[Place]) -> list[Place]:
+    """Leave out what has not all words in its id, or has one that was excluded."""
     outside = [word for phrase in asked.excluded for word in phrase.words]
     return [
         each
         for each in found
-        if all(word in each.name for word in words) and not any(word in each.name for word in outside)
+        if all(word in each.name for word in asked.words) and not any(word in each.name for word in outside)
     ]
-
-
-def _of_words(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked, *, limit: int) -> list[Place]:
-    found = search_rows.find_by_text(tx, viewer, repo_type, Sought(asked.phrases, ()), limit=limit)
-    return [each for each in found if all(word in each.name for word in asked.words)]
 
 
 def _meant(tx: Tx, viewer: Viewer, repo_type: RepoType, words: Sequence[str]) -> str | None:

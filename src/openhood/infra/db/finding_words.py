@@ -317,9 +317,10 @@ def _hidden_rows(
     tx: Tx, holds: ColumnElement[bool], span: Span, *, hidden: Hidden, limit: int, tried: int
 ) -> list[Place]:
     """Return the same of hidden rows."""
+    # Whose they are is no help: no index knows it.
+    expected = _estimate(tx, holds, span)
     if hidden.owners is not None:
         holds = and_(holds, opaque(repo_texts.c.owner.in_(hidden.owners)))
-    expected = _estimate(tx, holds, span)
     if expected > _FEW:
         found, is_all = _near(tx, _with_repos(hidden, span), holds, span, limit=limit, tried=tried)
         if is_all or expected > _MOST_GATHERED:
