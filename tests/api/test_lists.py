@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from datetime import UTC, datetime
 
 import httpx
+import orjson
 import pytest
 from sqlalchemy import select, update
 
 from api.commits_client import commit
+from openhood.base.names import RepoId, RepoType
 from openhood.domain.access import ANONYMOUS, Need, OrgRole, ScopedGrant, TokenGrant, Verdict, Viewer, decide
+from openhood.domain.catalog import record
+from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos import listing_rows, rows
 from openhood.infra.db.tables import repos
 from openhood.testing.hub import HubUnderTest
@@ -207,6 +212,90 @@ def test_the_query_shows_what_access_allows(hub_on_both: HubUnderTest) -> None:
             shown = set(tx.execute(select(repos.c.id).where(listing_rows.visible_to(viewer))).scalars())
         allowed = {repo.id for repo in all_repos if decide(viewer, repo.facts, Need.INFO) is Verdict.ALLOW}
         assert shown == allowed, viewer
+
+
+def test_of_several_programs_one_is_enough(hub: HubUnderTest) -> None:
+    """`@huggingface/hub` joins them by commas and means any, huggingface_hub repeats them."""
+    client = hub.client(hub.add_user("alice"))
+    for name, app in (("a", "ollama"), ("b", "vllm"), ("c", None)):
+        create(client, name)
+        with hub.sv.db.write() as tx:
+            repo = rows.get_repo(tx, RepoType.MODEL, RepoId("alice", name))
+            assert repo is not None
+            traits = (f"~app:{app}",) if app else ()
+            tip = TipFacts(None, None, ("region:us",), None, None, None, traits=traits)
+            record.record_tip(tx, repo.id, tip, head_oid="0" * 40)
+    for query, found in (
+        ("apps=ollama", ["alice/a"]),
+        ("apps=ollama,vllm", ["alice/a", "alice/b"]),
+        ("apps=vllm&apps=other", ["alice/b"]),
+        ("apps=other", []),
+        ("tags=~app:ollama", ["alice/a", "alice/b", "alice/c"]),
+    ):
+        assert sorted(ids(client.get(f"/api/models?{query}"))) == found, query
+
+
+def test_sorted_by_parameters(hub_on_both: HubUnderTest) -> None:
+    """`@huggingface/hub` has this order; a model of which they are not known has no place in it."""
+    hub = hub_on_both
+    client = hub.client(hub.add_user("alice"))
+    for number in range(5):
+        create(client, f"m{number}")
+        with hub.sv.db.write() as tx:
+            change = update(repos).where(repos.c.name == f"m{number}")
+            tx.execute(change.values(parameters=[70, None, 7, 0, 7][number]))
+    for limit in (1, 2, 5):
+        url = f"/api/models?sort=num_parameters&limit={limit}"
+        largest = ["alice/m0", "alice/m4", "alice/m2", "alice/m3"]
+        assert follow(client, url) == largest
+        assert follow(client, f"{url}&direction=1") == largest[::-1]
+    assert follow(client, "/api/models?sort=num_parameters&num_parameters=max:7&limit=1") == largest[1:]
+
+
+def test_hostile_questions_get_clear_answers(hub_on_both: HubUnderTest) -> None:
+    hub = hub_on_both
+    client = hub.client(hub.add_user("alice"))
+    create(client, "m")
+    create(client, "s", type="space", sdk="static")
+    for url in (
+        "/api/models?pipeline_tag=%00",
+        "/api/models?apps=%00",
+        "/api/models?search=m%00",
+        "/api/spaces?models=%00",
+        "/api/spaces?datasets=a%00",
+        "/api/settings/repositories?search=a%00b",
+    ):
+        assert client.get(url).json() == [], url
+    assert client.get("/api/models/facets?pipeline_tag=%00").json()["total"] == 0
+    assert client.get("/api/users/%00/likes").status_code == 404
+    many = "+".join(f"m{number}" for number in range(1500))
+    for url in (f"/api/models?search={many}", f"/api/settings/repositories?search={many}"):
+        answer = client.get(url)
+        assert (answer.status_code, "32 at most" in answer.json()["error"]) == (400, True), url
+    answer = client.get("/api/models?filter=" + many.replace("+", ","))
+    assert (answer.status_code, "64 at most" in answer.json()["error"]) == (400, True)
+    assert ids(client.get("/api/models?search=" + "+".join(["m"] * 1500))) == ["alice/m"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "value"),
+    [
+        ("likes", 2**31),
+        ("trendingScore", -(2**31) - 1),
+        ("downloads", 2**63),
+        ("likes", True),
+        ("num_parameters", None),
+        ("lastModified", 1.5),
+        ("lastModified", 10**16),
+        ("id", "a\0"),
+        ("id", 1),
+    ],
+)
+def test_forged_cursors(hub_on_both: HubUnderTest, sort: str, value: object) -> None:
+    raw = orjson.dumps([sort, True, value, "1"]) if value != 2**63 else b'["downloads",true,%d,"1"]' % 2**63
+    cursor = base64.urlsafe_b64encode(raw).decode()
+    answer = hub_on_both.client().get("/api/models", params={"sort": sort, "cursor": cursor})
+    assert (answer.status_code, "cursor" in answer.json()["error"]) == (400, True)
 
 
 @pytest.mark.parametrize("kind", ["models", "datasets", "spaces"])

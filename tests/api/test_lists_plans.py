@@ -111,12 +111,13 @@ def _make(
         "createdAt": repo.created_at,
         "lastModified": repo.last_modified,
         "id": str(repo.repo_id).lower(),
+        "num_parameters": parameters,
     }
     return Made(repo, tags, pipeline, parameters, sorts)
 
 
 def _expected(made: list[Made], viewer: Viewer, wanted: Wanted, order: Order) -> list[int]:
-    found = [each for each in made if _fits(each, viewer, wanted)]
+    found = [each for each in made if _fits(each, viewer, wanted) and each.sorts[order.sort] is not None]
     found.sort(key=lambda each: (each.sorts[order.sort], each.repo.id), reverse=order.descending)  # type: ignore[arg-type, return-value]
     return [each.repo.id for each in found]
 

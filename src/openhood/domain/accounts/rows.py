@@ -56,6 +56,8 @@ def _account(row: Row[*tuple[Any, ...]]) -> Account:
 
 def get_account(tx: Tx, name: str) -> Account | None:
     """Return the user or organization called ``name`` in any case, deactivated ones too."""
+    if "\0" in name:
+        return None  # PostgreSQL refuses to be asked.
     row = tx.execute(select(*_COLUMNS).where(accounts.c.name_key == name.lower())).first()
     return None if row is None else _account(row)
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 
+from openhood.base.errors import BadRequest
 from openhood.base.names import RepoType
 from openhood.domain.catalog import tags as catalog_tags
 from openhood.domain.catalog import texts
 from openhood.domain.catalog.tags import TagCount
-from openhood.domain.discovery.wanted import Wanted
+from openhood.domain.discovery.wanted import MAX_TAGS, Wanted
 from openhood.infra.db import finding
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import repos
@@ -59,8 +60,8 @@ def type_counts(tx: Tx, repo_type: RepoType) -> TagCount:
 
 
 def conditions_of(tx: Tx, wanted: Wanted, repo_type: RepoType) -> list[Condition]:
-    """Return the conditions of a list of one type. Raises Impossible."""
-    if wanted.nothing or "\0" in (wanted.author or ""):
+    """Return the conditions of a list of one type. Raises Impossible; BadRequest for too many."""
+    if wanted.nothing or wanted.has_nul:
         raise Impossible
     return [
         *_tags(tx, wanted, repo_type),
@@ -82,8 +83,8 @@ def plain_conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 def _tags(tx: Tx, wanted: Wanted, repo_type: RepoType) -> Iterator[Condition]:
     names = list(dict.fromkeys(wanted.tags))
-    if any("\0" in name for name in names):
-        raise Impossible
+    if len(names) + len(wanted.any_tags) > MAX_TAGS:
+        raise BadRequest(f"Too many tags at once: filter by {MAX_TAGS} at most.")
     if wanted.pipeline_tag is not None and wanted.pipeline_tag not in names:
         # The task of a model is among its tags, which know how many there are.
         names.append(wanted.pipeline_tag)

@@ -69,6 +69,8 @@ def find_numbers(
     plan: Plan | None = None,
 ) -> list[Found]:
     """Return the numbers of such a page. ``plan``: make it so, whatever it costs."""
+    if wanted.has_nul:
+        return []
     if len(wanted.types) != 1:
         return _walk_types(tx, viewer, wanted, order, after=after, limit=limit)
     repo_type = wanted.types[0]
@@ -89,6 +91,7 @@ def position_of(listed: Listed, order: Order) -> Position:
         "likes": listed.likes,
         "trendingScore": listed.trending_score,
         "mainSize": listed.main_bytes,
+        "num_parameters": listed.parameters,
         "usedStorage": listed.used_storage_bytes,
         "id": str(listed.repo.repo_id).lower(),
     }
@@ -264,6 +267,7 @@ class _Page:
         is_type = finding.opaque(self._is_type) if driver.tags else self._is_type
         gathered = [is_type, *(each.holds for each in others), *self._shown()]
         gathered.append(repos.c.id.in_(driver.source) if driver.is_name else driver.holds)
+        gathered += [finding.opaque(each) for each in _sortable(self._order)]
         if self._after is not None:
             gathered.append(finding.opaque(_beyond(self._order, self._after)))
         column = OWNED_SORTS[self._order.sort]
@@ -276,12 +280,17 @@ class _Page:
 
 def _ordered(conditions: Sequence[ColumnElement[bool]], order: Order, after: Position | None) -> Select[Any]:
     column = OWNED_SORTS[order.sort]
-    query = select(column, repos.c.id).where(and_(true(), *conditions))
+    query = select(column, repos.c.id).where(and_(true(), *conditions, *_sortable(order)))
     if after is not None:
         query = query.where(_beyond(order, after))
     if order.descending:
         return query.order_by(column.desc(), repos.c.id.desc())
     return query.order_by(column, repos.c.id)
+
+
+def _sortable(order: Order) -> list[ColumnElement[bool]]:
+    """Return the condition that a row has a place in an order, as a part of its index that is walked alone."""
+    return [repos.c.parameters >= 0] if order.sort == "num_parameters" else []
 
 
 def _beyond(order: Order, place: Position, *, is_end: bool = False) -> ColumnElement[bool]:

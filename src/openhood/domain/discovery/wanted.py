@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from openhood.base.errors import BadRequest
 from openhood.base.names import RepoType
 from openhood.infra.db.tables import repos
 
@@ -17,12 +18,20 @@ SORTS: Mapping[str, Any] = {  # Any: columns of several types
     "likes": repos.c.likes,
     "trendingScore": repos.c.trending_score,
     "mainSize": repos.c.main_bytes,
+    "num_parameters": repos.c.parameters,
     "id": repos.c.search_text,
 }
-"""The orders a list can have, each with an index of its own."""
+"""The orders a list can have, each with an index of its own.
+
+By ``num_parameters`` only those are listed whose number of parameters is known.
+"""
 
 OWNED_SORTS: Mapping[str, Any] = {**SORTS, "usedStorage": repos.c.used_storage_bytes}
 """Those of lists of one owner's repositories, which are few enough to be sorted."""
+
+MAX_WORDS = 32
+MAX_TAGS = 64
+"""Each costs a look at every row; and SQLite takes no condition of a thousand parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,17 @@ class Wanted:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words that must occur in the id, in lower case."""
-        return tuple(dict.fromkeys(word for text in self.searches for word in text.lower().split()))
+        """The words that must occur in the id, in lower case. Raises BadRequest for too many."""
+        found = tuple(dict.fromkeys(word for text in self.searches for word in text.lower().split()))
+        if len(found) > MAX_WORDS:
+            raise BadRequest(f"The 'search' has too many words: write {MAX_WORDS} at most.")
+        return found
+
+    @property
+    def has_nul(self) -> bool:
+        """Whether anything asked for has the one character that no text of PostgreSQL can have."""
+        groups = (self.searches, self.tags, *self.any_tags, (self.author or "", self.pipeline_tag or ""))
+        return any("\0" in text for group in groups for text in group)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,13 +65,22 @@ def wanted_of(call: Call, repo_type: RepoType) -> Wanted:
         types=(repo_type,),
         author=call.query("author") or None,
         searches=tuple(call.query_list("search")),
-        tags=_tags(call, repo_type),
-        any_tags=_uses(call) if repo_type is RepoType.SPACE else (),
+        tags=_tags(call),
+        any_tags=_any_tags(call, repo_type),
         pipeline_tag=call.query("pipeline_tag") or None,
         gated=call.query_flag("gated", default=False) if call.query("gated") else None,
         parameters=_parameters(call.query("num_parameters")),
         nothing=_asks_for_inference(call),
     )
+
+
+def _any_tags(call: Call, repo_type: RepoType) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of traits of each of which one must be there."""
+    if repo_type is RepoType.SPACE:
+        return _uses(call)
+    apps = call.query_list("apps", split_commas=True) if repo_type is RepoType.MODEL else ()
+    # Of several programs one is enough.
+    return (tuple(f"{TRAIT}app:{name}" for name in apps),) if apps else ()
 
 
 def _uses(call: Call) -> tuple[tuple[str, ...], ...]:
@@ -155,14 +164,12 @@ def _keys(call: Call, repo_type: RepoType) -> tuple[str, ...]:
     return keys
 
 
-def _tags(call: Call, repo_type: RepoType) -> tuple[str, ...]:
-    # What begins as a trait does is no tag anybody may ask for by name.
-    tags = [tag for tag in call.query_list("filter", split_commas=True) if not tag.startswith(TRAIT)]
+def _tags(call: Call) -> tuple[str, ...]:
+    tags = list(call.query_list("filter", split_commas=True))
     for name, prefix in _TAG_PARAMETERS.items():
         tags += [prefix + value for value in call.query_list(name, split_commas=True)]
-    if repo_type is RepoType.MODEL:
-        tags += [f"{TRAIT}app:{name}" for name in call.query_list("apps", split_commas=True)]
-    return tuple(dict.fromkeys(tags))
+    # What begins as a trait does is no tag anybody may ask for by name.
+    return tuple(dict.fromkeys(tag for tag in tags if not tag.startswith(TRAIT)))
 
 
 ROUTES: tuple[Route, ...] = (Route(("GET",), "/api/{type:models|datasets|spaces|kernels}", list_repos),)
