@@ -13,6 +13,7 @@ from openhood.base.names import RepoId, RepoType
 from openhood.domain.access import SYSTEM
 from openhood.domain.accounts import actions as accounts
 from openhood.domain.catalog import texts
+from openhood.domain.discovery import counting_rows
 from openhood.domain.discovery import likes as liking
 from openhood.domain.repos import lifecycle
 from openhood.infra.db.discovery_tables import likes, repo_texts
@@ -211,7 +212,7 @@ def test_the_liked_are_found_before_others(hub_on_both: HubUnderTest) -> None:
     assert tier_is(0)
 
 
-def test_has_liked_tells_of_many_at_once(hub: HubUnderTest) -> None:
+def test_who_likes_which_is_told_of_many_at_once(hub: HubUnderTest) -> None:
     alice = hub.client(hub.add_user("alice"))
     apis = [create(alice, f"r{number}") for number in range(3)]
     alice.post(f"{apis[1]}/like").raise_for_status()
@@ -219,4 +220,4 @@ def test_has_liked_tells_of_many_at_once(hub: HubUnderTest) -> None:
         tx.execute(update(repos).values(likes=repos.c.likes))
         ids = {row.name: row.id for row in tx.execute(select(repos.c.name, repos.c.id, repos.c.owner_id))}
         owner = tx.execute(select(repos.c.owner_id).limit(1)).scalar_one()
-        assert liking.has_liked(tx, owner, ids.values()) == {ids["r1"]}
+        assert counting_rows.find_liked(tx, owner, ids.values()) == {ids["r1"]}

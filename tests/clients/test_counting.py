@@ -132,6 +132,5 @@ def test_a_download_is_one_however_many_requests_it_takes(
     assert 1 <= found["whole"] <= windows
     assert 1 <= found["data"] <= windows
     assert found["unread"] == 0
-    # Of a model without a file that counts, only the newest say that they download it.
     # Of a model without a file that counts, only these say that they download it.
     assert bool(found["weights"]) is (generation in ("hub-2.4", "hub-1"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from openhood.base.names import EMPTY_TREE, Oid, RepoType
 from openhood.domain.catalog.types import MAX_LISTED_PATHS, MAX_SUMMARY_CHARACTERS, Evaluation
-from openhood.domain.repos.describe import clues_of, describe, describe_tip, transformers_info
+from openhood.domain.repos.describe import clues_of, describe, describe_tip
+from openhood.domain.repos.describing.pipelines import transformers_info
 from openhood.engines.git.edit import Put, apply_edits
 from openhood.engines.git.objects import MODE_FILE, MODE_LINK, Signature, encode_commit
 from openhood.engines.git.packs import PackWriter

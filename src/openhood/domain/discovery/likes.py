@@ -6,7 +6,7 @@ The number kept with the repository changes in the unit of the like.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -89,11 +89,6 @@ def _find(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId) -> tuple
     if not counting_rows.lock_repos(tx, [repo.id]):
         raise RepoNotFound(anonymous=False)
     return repo, viewer.user_id
-
-
-def has_liked(tx: Tx, user: int, numbers: Iterable[int]) -> set[int]:
-    """Return which of some repositories a user likes. Runs in the caller's unit."""
-    return counting_rows.find_liked(tx, user, numbers)
 
 
 def list_likers(

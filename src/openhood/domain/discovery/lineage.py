@@ -23,11 +23,11 @@ from openhood.domain.discovery import lineage_rows, list_rows
 from openhood.domain.discovery.lineage_rows import KeyCount
 from openhood.domain.discovery.wanted import Order, Wanted
 from openhood.domain.repos import listing, lookup
-from openhood.domain.repos.describing.lineage import RELATIONS
 from openhood.domain.repos.describing.values import repo_ids_at
 from openhood.domain.repos.listing import RepoInfo
 from openhood.domain.repos.listing_rows import Listed, get_listed, list_numbers
 from openhood.domain.services import Services
+from openhood.engines.formats.card_rules import RELATIONS
 from openhood.infra.db.engine import Tx
 
 KEYS = frozenset({"baseModels", "childrenModelCount", "spaces"})

@@ -86,13 +86,12 @@ class Hits:
     """A page of what was found.
 
     ``total`` is how many there are to page through; where ``is_all`` is false, there are more than are looked
-    for. ``suggestion`` is what may have been meant; the hits are then those of it.
+    for.
     """
 
     hits: tuple[Hit, ...]
     total: int
     is_all: bool
-    suggestion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +145,6 @@ def quick_search(
     users = tuple(each for each in people if not each.is_org and "user" in kinds)
     orgs = tuple(each for each in people if each.is_org and "org" in kinds)
     return Quick(found, users[:limit], orgs[:limit], suggestion)
-
-
-def search_names(
-    sv: Services, viewer: Viewer, *, text: str, repo_type: RepoType, skip: int, limit: int
-) -> Hits:
-    """Return a page of the repositories of a type that are called so. Raises BadRequest."""
-    asked = ranking.parse(text)
-    with sv.db.read() as tx:
-        named, meant = _called(tx, viewer, (repo_type,), asked, limit=_NAMES)[repo_type], None
-        if not named:
-            mended, meant = _mended(tx, viewer, (repo_type,), asked, limit=_NAMES)
-            named = mended[repo_type]
-        answered = asked if meant is None else ranking.parse(meant)
-        hits = _hits(tx, answered, named[skip : skip + limit])
-    return Hits(hits, len(named), len(named) < _NAMES, meant)
 
 
 def search_texts(

@@ -16,14 +16,13 @@ from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos.describing.clues import CARD, Clues, clues_of, gather
 from openhood.domain.repos.describing.datasets import dataset_facts
 from openhood.domain.repos.describing.models import model_facts
-from openhood.domain.repos.describing.pipelines import transformers_info
 from openhood.domain.repos.describing.spaces import space_facts
 from openhood.domain.repos.describing.summary import summarise
 from openhood.domain.repos.describing.values import storable
 from openhood.engines.formats.card import read_card, split_card
 from openhood.engines.git.store import ObjectDb
 
-__all__ = ["Clues", "clues_of", "describe", "describe_tip", "transformers_info"]
+__all__ = ["Clues", "clues_of", "describe", "describe_tip"]
 
 _MAX_DOCUMENT_BYTES = 1024 * 1024
 

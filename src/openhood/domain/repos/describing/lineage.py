@@ -16,9 +16,7 @@ from openhood.domain.repos.describing.values import (
     repo_ids_at,
     text_at,
 )
-
-RELATIONS = ("adapter", "merge", "quantized", "finetune")
-"""How a model can relate to its base (hub-docs ``model-cards.md``, "Specifying a base model")."""
+from openhood.engines.formats.card_rules import RELATIONS
 
 _MAX_BASES = 100
 _ADAPTER_LIBRARIES = frozenset({"peft", "adapter-transformers"})
