@@ -91,7 +91,8 @@ class TokenGrant:
 class Viewer:
     """The person (and token) acting; `ANONYMOUS` for nobody.
 
-    ``roles`` maps organization numbers to the viewer's role there. ``token`` is None in a browser
+    ``roles`` maps organization numbers to the viewer's role there, ``group_roles`` resource groups' numbers
+    to the role in them. ``token`` is None in a browser
     session and on the command line, which may do all that the user may.
     """
 
@@ -102,6 +103,7 @@ class Viewer:
     email: str | None = None
     is_admin: bool = False
     roles: Mapping[int, OrgRole] = field(default_factory=dict)
+    group_roles: Mapping[int, OrgRole] = field(default_factory=dict)
     token: TokenGrant | None = None
 
     @property
@@ -119,6 +121,18 @@ class Viewer:
         if owner_id == self.user_id:
             return OrgRole.ADMIN
         return self.roles.get(owner_id, OrgRole.NO_ACCESS)
+
+    def role_on(self, repo: RepoFacts) -> OrgRole:
+        """Return the viewer's role for one repository: that of its resource group, where it is in one.
+
+        Who is in no way a member of the group has no role, except the organization's administrators.
+        """
+        role = self.role_in(repo.owner_id)
+        if repo.resource_group_id is None or role is OrgRole.ADMIN:
+            return role
+        if role is OrgRole.NO_ACCESS and repo.owner_id not in self.roles:
+            return OrgRole.NO_ACCESS
+        return self.group_roles.get(repo.resource_group_id, OrgRole.NO_ACCESS)
 
 
 ANONYMOUS = Viewer()
@@ -142,6 +156,7 @@ class RepoFacts:
     has_gate_access: bool = False
     gate_binds_members: bool = False
     is_protected: bool = False  # a space anybody may see, whose files are for members
+    resource_group_id: int | None = None
 
 
 class Need(StrEnum):
@@ -149,7 +164,9 @@ class Need(StrEnum):
 
     INFO = "info"  # know that it exists, its card data, its tree: public even where gated
     READ = "read"  # its content
+    DISCUSS = "discuss"  # open a discussion, comment: what is gated can be talked about
     PROPOSE = "propose"  # open a pull request
+    MODERATE = "moderate"  # close, hide, pin and lock what others wrote; merge needs WRITE
     WRITE = "write"  # commit, push, upload
     ADMIN = "admin"  # settings, move, delete
 
@@ -168,7 +185,9 @@ class Verdict(StrEnum):
 _PERMISSIONS: Mapping[Need, tuple[str, ...]] = {
     Need.INFO: ("repo.content.read", "repo.write"),
     Need.READ: ("repo.content.read", "repo.write"),
+    Need.DISCUSS: ("discussion.write", "repo.write"),
     Need.PROPOSE: ("discussion.write", "repo.write"),
+    Need.MODERATE: ("discussion.write", "repo.write"),
     Need.WRITE: ("repo.write",),
     Need.ADMIN: ("repo.write",),
 }
@@ -176,7 +195,7 @@ _PERMISSIONS: Mapping[Need, tuple[str, ...]] = {
 
 def decide(viewer: Viewer, repo: RepoFacts, need: Need) -> Verdict:
     """Decide whether ``viewer`` may do ``need`` with ``repo``. Pure."""
-    role = viewer.role_in(repo.owner_id)
+    role = viewer.role_on(repo)
     if repo.is_private and not (viewer.is_admin or role >= OrgRole.READ):
         return Verdict.HIDE
     if repo.is_private and not _token_covers(viewer, repo, Need.READ):
@@ -185,6 +204,8 @@ def decide(viewer: Viewer, repo: RepoFacts, need: Need) -> Verdict:
         return Verdict.DISABLED
     if need is Need.INFO:
         return Verdict.ALLOW
+    if need in (Need.DISCUSS, Need.MODERATE):
+        return _decide_words(viewer, repo, need, role)
     if repo.is_protected and not (viewer.is_admin or role >= OrgRole.READ):
         return Verdict.FORBID
     if repo.is_gated and not (_passes_gate(viewer, repo, role) and _token_passes_gate(viewer, repo)):
@@ -203,6 +224,16 @@ def decide(viewer: Viewer, repo: RepoFacts, need: Need) -> Verdict:
     if need is Need.ADMIN and role >= OrgRole.WRITE:
         return Verdict.ALLOW
     return Verdict.FORBID
+
+
+def _decide_words(viewer: Viewer, repo: RepoFacts, need: Need, role: OrgRole) -> Verdict:
+    """Decide on what is said about a repository: no file of it is read, so its gate does not matter."""
+    if viewer.is_anonymous or not viewer.may_write_anything or not _token_covers(viewer, repo, need):
+        return Verdict.FORBID
+    if need is Need.DISCUSS or viewer.is_admin or role >= OrgRole.WRITE:
+        return Verdict.ALLOW
+    is_own = role >= OrgRole.CONTRIBUTOR and repo.creator_id == viewer.user_id
+    return Verdict.ALLOW if is_own else Verdict.FORBID
 
 
 def may_create_in(viewer: Viewer, owner_id: int, namespace_key: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from openhood.domain import spreading
 from openhood.domain.discovery import downloads, likes, reindex, trending
 from openhood.domain.repos import folding, indexing, weighing
 from openhood.domain.services import Services
@@ -34,6 +35,7 @@ HANDLERS: Mapping[str, JobAction] = {
     "reindex_repos": reindex.reindex_repos,
     "roll_downloads": downloads.roll_downloads,
     "scrub_xorbs": scrub.scrub_xorbs,
+    "spread_event": spreading.spread_event,
     "sweep_grants": grants.sweep_grants,
     "sweep_store": gc.sweep_store,
     "sweep_uploads": gc.sweep_uploads,

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 from openhood.base.errors import Unavailable
 from openhood.domain.services import Services
-from openhood.infra import signing
+from openhood.infra import sealing, signing
 from openhood.infra.signing import BadLink, ExpiredLink, Facts
 
-__all__ = ["BadLink", "ExpiredLink", "Facts", "check_token", "derive_key", "make_token"]
+__all__ = ["BadLink", "ExpiredLink", "Facts", "check_token", "derive_key", "make_token", "seal", "unseal"]
 
 
 def make_token(sv: Services, *, purpose: str, facts: Facts, lifetime_s: float) -> str:
@@ -30,6 +30,16 @@ def check_token(sv: Services, token: str, *, purpose: str) -> Facts:
 def derive_key(sv: Services, *, purpose: str) -> bytes:
     """Return 32 bytes that only this hub knows and that serve one purpose alone. Raises Unavailable."""
     return signing.derive_key(_secret(sv), purpose=purpose)
+
+
+def seal(sv: Services, text: str, *, purpose: str) -> str:
+    """Return a secret sealed for a row, to be read again by `unseal`. Raises Unavailable."""
+    return sealing.seal(_secret(sv), text, purpose=purpose)
+
+
+def unseal(sv: Services, sealed: str, *, purpose: str) -> str:
+    """Return what `seal` was given. Raises Unavailable where this hub's key is another one."""
+    return sealing.unseal(_secret(sv), sealed, purpose=purpose)
 
 
 def _secret(sv: Services) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from openhood.base.errors import RepoExists
 from openhood.base.names import EMPTY_TREE, MAIN, Oid, RepoId, RepoType
-from openhood.domain import audit
+from openhood.domain import audit, events
 from openhood.domain.access import Viewer
 from openhood.domain.repos import lifecycle_rows, publish, refs, rows
 from openhood.domain.repos.authors import sign
@@ -124,6 +124,14 @@ def insert(
                 action="repo.create",
                 subject=f"{repo.type.value}:{repo.repo_id}",
                 visibility=repo.visibility,
+            )
+            events.record(
+                tx,
+                "repo.create",
+                at=now,
+                actor_id=viewer.user_id,
+                owner_id=repo.owner_id,
+                repo=repo.snapshot,
             )
     except BaseException as error:
         publish.abandon(sv, repo, published)

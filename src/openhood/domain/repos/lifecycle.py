@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
@@ -24,7 +24,7 @@ from openhood.base.errors import (
     Unprocessable,
 )
 from openhood.base.names import RepoId, RepoType, check_repo_name, parse_path
-from openhood.domain import audit
+from openhood.domain import audit, events
 from openhood.domain.access import Need, Viewer, may_create_in
 from openhood.domain.accounts import actions as accounts
 from openhood.domain.accounts import rules
@@ -118,6 +118,7 @@ def delete_repo(sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: R
         for job in ("forget_lfs", "delete_doomed"):
             queue.enqueue(tx, job, {}, now=now, dedup_key=job)
         audit.record(tx, at=now, actor=viewer.name, action="repo.delete", subject=_subject(repo))
+        _tell(tx, viewer, repo, "repo.delete", now=now)
     sv.packs.forget(repo.id)
     for upload in uploads:
         if upload.store_state is not None:
@@ -153,6 +154,8 @@ def move_repo(sv: Services, viewer: Viewer, *, repo_type: RepoType, old: RepoId,
             audit.record(
                 tx, at=now, actor=viewer.name, action="repo.move", subject=_subject(repo), to=str(target)
             )
+            names = {"from": str(old), "to": str(target), "from_owner": repo.owner_id}
+            _tell(tx, viewer, moved, "repo.move", now=now, **names)
     except IntegrityError as error:  # PostgreSQL: another one took the id after the look
         raise RepoExists(repo_type.value, str(target), replace(repo, repo_id=target).web_path) from error
     return moved
@@ -198,6 +201,12 @@ def update_settings(
             disabled=changed.is_disabled,
             others=sorted(change.others),
         )
+        said: dict[str, object] = {**change.others}
+        if change.visibility is not None:
+            said["visibility"] = change.visibility
+        if change.gated is not None:
+            said["gated"] = change.gated or False
+        _tell(tx, viewer, changed, "repo.config", now=now, changed=said)
     return changed
 
 
@@ -349,6 +358,18 @@ class _PackOnDisk:
     @property
     def object_count(self) -> int:
         return self.row.object_count
+
+
+def _tell(tx: Tx, viewer: Viewer, repo: Repo, kind: str, *, now: datetime, **facts: object) -> None:
+    events.record(
+        tx,
+        kind,
+        at=now,
+        actor_id=viewer.user_id,
+        owner_id=repo.owner_id,
+        repo=repo.snapshot,
+        **facts,
+    )
 
 
 def _subject(repo: Repo) -> str:

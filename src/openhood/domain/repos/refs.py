@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, insert, literal, select, update
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from openhood.base.errors import BranchMoved, Conflict, LfsObjectMissing
 from openhood.base.names import MAIN, RefName, Sha256
-from openhood.domain import audit
+from openhood.domain import audit, events
 from openhood.domain.access import Viewer
 from openhood.domain.catalog import record
 from openhood.domain.catalog.types import TipFacts
@@ -77,6 +78,17 @@ def move(
             ref=change.name,
             old=change.expected,
             new=change.new,
+        )
+    if updates:
+        after = repo.snapshot if main is None else replace(repo.snapshot, head_oid=main.commit)
+        events.record(
+            tx,
+            "repo.content",
+            at=now,
+            actor_id=viewer.user_id,
+            owner_id=repo.owner_id,
+            repo=after,
+            refs=[[change.name, change.expected, change.new] for change in updates],
         )
 
 

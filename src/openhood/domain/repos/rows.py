@@ -30,6 +30,7 @@ REPO_COLUMNS = (  # what `repo_from_row` needs
     repos.c.created_at,
     repos.c.last_modified,
     repos.c.library_name,
+    repos.c.resource_group_id,
 )
 
 
@@ -50,6 +51,7 @@ def repo_from_row(row: Row[*tuple[Any, ...]]) -> Repo:  # Any: a row's columns a
         created_at=row.created_at,
         last_modified=row.last_modified,
         library_name=row.library_name,
+        resource_group_id=row.resource_group_id,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from openhood.base.names import Oid, RefName, RepoId, RepoType, Sha256
 from openhood.domain.access import RepoFacts
 from openhood.domain.catalog.types import Subject, TipFacts
+from openhood.domain.events import RepoSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Repo:
     created_at: datetime
     last_modified: datetime
     library_name: str | None = None
+    resource_group_id: int | None = None
 
     @property
     def is_private(self) -> bool:
@@ -49,12 +51,26 @@ class Repo:
             is_gated=bool(self.gated),
             is_disabled=self.is_disabled,
             is_protected=self.visibility == "protected",
+            resource_group_id=self.resource_group_id,
         )
 
     @property
     def subject(self) -> Subject:
         """What the catalogue files it under."""
         return Subject(self.id, self.type, "/".join(self.repo_id.key), self.owner_id, self.is_private)
+
+    @property
+    def snapshot(self) -> RepoSnapshot:
+        """What an event keeps of it."""
+        return RepoSnapshot(
+            self.id,
+            self.hex_id,
+            self.type.value,
+            str(self.repo_id),
+            self.owner_id,
+            self.is_private,
+            self.head_oid,
+        )
 
     @property
     def web_path(self) -> str:

@@ -1,7 +1,7 @@
 """The tables of accounts, repositories, large files, chunks, work and traces.
 
-Only ``rows.py`` modules of the domain and infra itself import this; what repositories are found by is in
-`discovery_tables`.
+Only ``rows.py`` modules of the domain and infra itself import this. What repositories are found by is in
+`discovery_tables`, what people do together in `community_tables`, who they are to others in `identity_tables`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ accounts = Table(
     metadata,
     make_id(),
     Column("hex_id", String(24), nullable=False, unique=True),
-    Column("kind", String(8), nullable=False),  # user | org
+    Column("kind", String(8), nullable=False),  # user | org | service
+    Column("org_id", Id),  # whose a service account is
     Column("name", String(96), nullable=False),
     Column("name_key", String(96), nullable=False, unique=True),
     Column("fullname", String(200), nullable=False, server_default=""),
@@ -49,6 +50,7 @@ accounts = Table(
     Column("created_at", Moment, nullable=False),
 )
 Index("uq_accounts_email", accounts.c.email, unique=True)
+Index("ix_accounts_org_id", accounts.c.org_id)
 
 memberships = Table(
     "memberships",
@@ -67,7 +69,7 @@ tokens = Table(
     Column("hex_id", String(24), nullable=False, unique=True),
     refer("user_id", "accounts.id"),
     Column("display_name", String(120), nullable=False),
-    Column("kind", String(12), nullable=False),  # access | oauth
+    Column("kind", String(12), nullable=False),  # access | oauth | oidc
     Column("role", String(12), nullable=False),  # read | write | fineGrained
     Column(
         "scopes", Document
@@ -118,6 +120,7 @@ oauth_clients = Table(
     Column("scopes", Document, nullable=False, server_default="[]"),
     Column("device_flow", Boolean, nullable=False, server_default=false()),
     refer("owner_id", "accounts.id", nullable=True),
+    Column("details", Document, nullable=False, server_default="{}"),  # logo, home page, how it registered
     Column("created_at", Moment, nullable=False),
 )
 
@@ -159,6 +162,7 @@ repos = Table(
     Column("hex_id", String(24), nullable=False, unique=True),
     Column("type", String(12), nullable=False),
     Column("owner_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("resource_group_id", Id),  # no foreign key: SQLite would have to write the table anew
     Column("creator_id", Id, ForeignKey("accounts.id", ondelete="SET NULL")),
     Column("namespace", String(96), nullable=False),  # the owner's name, kept here for lists without a join
     Column("name", String(96), nullable=False),
@@ -194,6 +198,12 @@ repos = Table(
     Column("last_modified", Moment, nullable=False),
     UniqueConstraint("type", "namespace_key", "name_key"),
     Index("ix_repos_owner_id", "owner_id"),
+    Index(
+        "ix_repos_resource_group_id",
+        "resource_group_id",
+        sqlite_where=text("resource_group_id IS NOT NULL"),
+        postgresql_where=text("resource_group_id IS NOT NULL"),
+    ),
     Index("ix_repos_type_parameters", "type", "parameters"),
     Index(
         "ix_repos_gated",
@@ -279,8 +289,17 @@ discussions = Table(
     Column("status", String(8), nullable=False),  # draft | open | closed | merged
     Column("is_pull_request", Boolean, nullable=False),
     Column("base_ref", String(260)),
+    Column("merge_oid", String(40)),  # the commit that brought it into its base
+    Column("merged_at", Moment),
+    Column("is_pinned", Boolean, nullable=False, server_default=false()),
+    Column("is_locked", Boolean, nullable=False, server_default=false()),
+    Column("comment_count", Integer, nullable=False, server_default="0"),
     Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment),
     UniqueConstraint("repo_id", "number"),
+    Index("ix_discussions_repo_id_status_number", "repo_id", "status", "number"),
+    Index("ix_discussions_repo_id_updated_at", "repo_id", "updated_at"),
+    Index("ix_discussions_author_id", "author_id"),
 )
 
 # --- large files ----------------------------------------------------------------------------
@@ -502,8 +521,18 @@ audit_events = Table(
     Column("actor", String(96), nullable=False),
     Column("action", String(60), nullable=False),
     Column("subject", String(300), nullable=False),
+    Column("owner_id", Id),  # the namespace it concerns; NULL: the hub's own
     Column("details", Document, nullable=False, server_default="{}"),
+    # Set by a job in the order of `id`, so that writers do not wait for each other: see `domain.audit`.
+    Column("seal", String(64)),
     Index("ix_audit_events_subject", "subject"),
+    Index("ix_audit_events_owner_id_id", "owner_id", "id"),
+    Index(
+        "ix_audit_events_unsealed",
+        "id",
+        sqlite_where=text("seal IS NULL"),
+        postgresql_where=text("seal IS NULL"),
+    ),
 )
 
 # A list of one type walks the index of its order. That holds what decides who may see a row, so that the wide rows
