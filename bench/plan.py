@@ -25,6 +25,10 @@ class Plan:
     dedup_mb: int = 200
     dedup_cases: tuple[str, ...] = ("random", "parquet", "safetensors", "gguf")
 
+    comments: int = 1_000
+    discussions: int = 10_000
+    merge_files: int = 1_000
+
     repos: int = 1_000_000
     asked: int = 40
     kept: Path | None = None
@@ -50,6 +54,9 @@ QUICK = Plan(
     load_s=1,
     dedup_mb=20,
     dedup_cases=("random",),
+    comments=100,
+    discussions=200,
+    merge_files=100,
     repos=20_000,
     asked=8,
 )

@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp
 
 from openhood.base.clock import Clock, SystemClock
-from openhood.base.ports import ObjectStore
+from openhood.base.ports import Mailer, ObjectStore
 from openhood.base.settings import Settings, SettingsError, ensure_secret_key
 from openhood.domain import jobs
 from openhood.domain.accounts.oauth import ensure_builtin_clients
 from openhood.domain.accounts.tokens import flush_uses
 from openhood.domain.discovery import downloads
 from openhood.domain.services import Services
+from openhood.domain.webhooks import delivering
 from openhood.engines.git.handles import ObjectDbs
 from openhood.http import asgi
 from openhood.infra.cache import FactCache
@@ -35,15 +36,17 @@ XORB_INDEX_CACHE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """An opened hub: its services, its job worker and its ASGI application."""
+    """An opened hub: its services, its workers of jobs, by lane, and its ASGI application."""
 
     sv: Services
-    worker: Worker
+    workers: tuple[Worker, ...]
     asgi: ASGIApp
 
     def close(self) -> None:
         """Give back every connection. The ASGI lifespan does not: the CLI uses hubs without a server."""
         self.sv.objects.close()
+        if self.sv.mailer is not None:
+            self.sv.mailer.close()
         self.sv.db.close()
 
 
@@ -55,7 +58,10 @@ def open_services(settings: Settings, *, clock: Clock | None = None, migrate: bo
     # Nobody else's business: the database holds password hashes and private repositories.
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = ensure_secret_key(settings)
-    db = Database(settings.effective_database_url, pool_size=settings.threads + settings.workers)
+    db = Database(
+        settings.effective_database_url,
+        pool_size=settings.threads + settings.workers + len(jobs.LANES) * settings.webhooks.threads,
+    )
     if migrate:
         upgrade(db)
     store = GuardedStore(open_store(settings.effective_objects_url))
@@ -69,7 +75,27 @@ def open_services(settings: Settings, *, clock: Clock | None = None, migrate: bo
         facts=FactCache(FACT_CACHE_BYTES),
         xorb_indexes=FactCache(XORB_INDEX_CACHE_BYTES),
         decoded=DecodedCache(settings.cache_dir / "decoded", settings.xet.decoded_cache_bytes),
+        mailer=open_mailer(settings),
     )
+
+
+def open_mailer(settings: Settings) -> Mailer | None:
+    """Open what the mail URL's scheme names, through its plug-in; None where no mail is sent. Raises SettingsError."""
+    if settings.mail.url is None:
+        return None
+    if settings.public_url is None:
+        raise SettingsError("'mail.url' needs 'public_url' too: letters hold links to this hub.")
+    url = settings.mail.url.get_secret_value()
+    scheme = urlsplit(url).scheme
+    found = entry_points(group="openhood.mailer", name=scheme)
+    if not found:
+        known = ", ".join(sorted(point.name for point in entry_points(group="openhood.mailer")))
+        raise SettingsError(f"No mailer for {scheme!r} URLs. Installed: {known}.")
+    try:
+        opened: Mailer = next(iter(found)).load()(url)
+    except ValueError as error:
+        raise SettingsError(f"'mail.url' cannot be used: {error}") from error
+    return opened
 
 
 def open_store(url: str) -> ObjectStore:
@@ -94,8 +120,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Hub:
     """Open everything and return the hub; job worker and ticker start with the ASGI lifespan."""
     sv = open_services(settings, clock=clock)
     ensure_builtin_clients(sv)
-    handlers = {kind: partial(jobs.run, sv, kind) for kind in jobs.HANDLERS}
-    worker = Worker(sv.db, sv.clock, handlers, threads=settings.workers)
+    delivering.policy_of(sv)  # A list that cannot be read must be seen now, not at the first delivery.
+    workers = _make_workers(sv)
     # What is counted in memory is this process's own; work that one replica does for all is a job.
     ticker = Ticker(
         (
@@ -106,11 +132,38 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Hub:
 
     def start() -> None:
         jobs.start_schedule(sv)
-        worker.start()
+        for worker in workers:
+            worker.start()
         ticker.start()
 
     def stop() -> None:
-        worker.stop()
+        for worker in workers:
+            worker.ask_to_stop()
+        for worker in workers:
+            worker.stop()
         ticker.stop()
 
-    return Hub(sv, worker, asgi.build(sv, on_start=start, on_stop=stop))
+    return Hub(sv, workers, asgi.build(sv, on_start=start, on_stop=stop))
+
+
+def _make_workers(sv: Services) -> tuple[Worker, ...]:
+    """Return the worker of ordinary jobs, one of those that compute for long, and one per lane of those
+    that wait for other people's servers.
+    """
+    handlers = {kind: partial(jobs.run, sv, kind) for kind in jobs.HANDLERS}
+    apart = {kind for lane in (*jobs.LANES, jobs.SLOW) for kind in lane}
+    ordinary = {kind: handler for kind, handler in handlers.items() if kind not in apart}
+    settings = sv.settings
+    # What is 0 is none: such a process answers requests only.
+    threads = settings.webhooks.threads if settings.workers else 0
+    lease_s = settings.webhooks.timeout_s + delivering.LEASE_MARGIN_S
+    return (
+        Worker(sv.db, sv.clock, ordinary, threads=settings.workers),
+        Worker(
+            sv.db, sv.clock, {kind: handlers[kind] for kind in jobs.SLOW}, threads=min(1, settings.workers)
+        ),
+        *(
+            Worker(sv.db, sv.clock, {kind: handlers[kind] for kind in lane}, threads=threads, lease_s=lease_s)
+            for lane in jobs.LANES
+        ),
+    )

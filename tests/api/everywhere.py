@@ -18,6 +18,7 @@ from openhood.http.routes import ROUTES
 LFS_DATA = b"large " * 1000
 LFS_OID = hashlib.sha256(LFS_DATA).hexdigest()
 NULL_OID = "0" * 40
+_NOBODYS_ID = "0" * 24
 _WISH = {"oid": LFS_OID, "size": len(LFS_DATA)}
 _NEW = {"oid": hashlib.sha256(b"new").hexdigest(), "size": 3}
 
@@ -33,6 +34,7 @@ _PARAMETERS = {
     "sha256": LFS_OID,
     "lock": "1",
     "number": "1",
+    "status": "pending",
     "token": "000000000000000000000000",
     "u": "alice",
     "o": "acme",
@@ -136,7 +138,7 @@ def _fill(template: str, method: str, plural: str, *, ns: str, name: str) -> str
     known = {**_PARAMETERS, "type": plural, "ns": ns, "name": name}
     if template.endswith("/branch/{rev:path}"):
         known["rev"] = "new" if method == "POST" else "side"
-    return re.sub(r"\{(\w+)(?::[^}]*)?\}", lambda found: quote(known[found[1]]), template)
+    return re.sub(r"\{(\w+)(?::[^}]*)?\}", lambda found: quote(known.get(found[1], _NOBODYS_ID)), template)
 
 
 def _with_bodies(route: Route, method: str, url: str, facts: Mapping[str, str]) -> Iterator[Ask]:

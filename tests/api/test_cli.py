@@ -450,3 +450,39 @@ def test_a_wrong_directory_is_not_made_a_hub(terminal: Terminal, command: tuple[
 
 def test_the_version_is_shown(terminal: Terminal) -> None:
     assert terminal.done("--version") == f"openhood {__version__}\n"
+
+
+# --- other names, lost telephones, reports ------------------------------------------------------
+
+
+def test_accounts_are_renamed_and_organizations_deleted(hub: Terminal) -> None:
+    assert hub.done("org", "rename", "acme", "acme-labs") == "acme is now called acme-labs.\n"
+    assert hub.done("user", "rename", "alice", "alicia") == "alice is now called alicia.\n"
+    assert "taken" in hub.refused("user", "rename", "alicia", "acme")
+    assert hub.done("user", "reset-2fa", "alicia") == "The second factor of alicia was off already.\n"
+    secret = hub.done("token", "create", "alicia", "--name", "ci", "--role", "write").strip()
+    hub.done("org", "set-member", "acme-labs", "alicia", "read")
+    with opened(hub) as running:
+        moved = running.client(secret).get("/api/models/acme/m")
+        assert (moved.status_code, moved.headers["Location"]) == (307, "/api/models/acme-labs/m")
+    assert "owns 1 repository" in hub.refused("org", "delete", "acme-labs", "--yes")
+    hub.done("org", "delete", "acme-labs", "--yes", "--with-repos")
+    assert "no organization" in hub.refused("org", "delete", "acme-labs", "--yes")
+
+
+def test_reports_are_read_and_acted_on(hub: Terminal) -> None:
+    hub.done("repo", "visibility", "acme/m", "public")
+    secret = hub.done("token", "create", "alice", "--name", "ci", "--role", "write").strip()
+    with opened(hub) as running:
+        alice = running.client(secret)
+        made = alice.post("/api/reports", json={"reason": "spam", "repo": "acme/m", "text": "Ads"}).json()
+    (shown,) = hub.read("report", "list")
+    assert (shown["id"], shown["about"]["repo"]["name"], shown["reporter"]) == (made["id"], "acme/m", "alice")
+    assert "repo acme/m" in hub.done("report", "list")
+    assert "must be one of" in hub.refused("report", "act", made["id"], "burn")
+    assert hub.done("report", "act", made["id"], "hide_repo") == "The report was acted.\n"
+    assert hub.done("report", "list") == "There are no reports that are open.\n"
+    with opened(hub) as running:
+        assert running.client().get("/api/models/acme/m").status_code == 401
+    assert hub.done("repo", "show-again", "acme/m") == "The model acme/m is public again.\n"
+    assert hub.done("repo", "hide", "acme/m") == "The model acme/m is out of sight.\n"

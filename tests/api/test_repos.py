@@ -497,14 +497,11 @@ def test_pages_of_a_repository(hub: HubUnderTest) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/api/collections"),
-        ("POST", "/api/collections/a/b-1/items"),
-        ("GET", "/api/settings/webhooks"),
         ("GET", "/api/jobs/alice/1"),
         ("GET", "/api/papers/search"),
         ("PUT", "/api/buckets/alice/b/settings"),
-        ("GET", "/api/models/alice/m/discussions"),
-        ("POST", "/api/models/alice/m/discussions/1/merge"),
+        ("POST", "/api/models/alice/m/scan"),
+        ("GET", "/api/models/alice/m/jwt"),
         ("GET", "/api/buckets/alice/b/xet-read-token"),
         ("GET", "/api/buckets/alice/b/xet-write-token"),
         ("GET", "/api/spaces/hardware"),
@@ -522,8 +519,7 @@ def test_unbuilt_says_so(hub: HubUnderTest, method: str, path: str) -> None:
 def test_unbuilt_does_not_tell_private_from_missing(hub: HubUnderTest) -> None:
     client = hub.client(hub.add_user("alice"))
     create(client, "p", private=True)
-    for path in ("discussions", "user-access-request/pending", "scan"):
-        method = "POST" if path == "scan" else "GET"
+    for method, path in (("GET", "jwt"), ("POST", "scan")):
         hidden = hub.client().request(method, f"/api/models/alice/p/{path}")
         missing = hub.client().request(method, f"/api/models/alice/none/{path}")
         assert hidden.status_code == missing.status_code == 401

@@ -42,7 +42,8 @@ def test_every_page_carries_the_policy(hub: HubUnderTest, path: str) -> None:
     assert answer.headers["Referrer-Policy"] == "same-origin"
     assert not re.search(r"(src|href)=\"?(https?:)?//", answer.text), "nothing comes from elsewhere"
     assert " style=" not in answer.text
-    assert "<script" not in answer.text
+    # Scripts are files of the hub's own; none stands in the page.
+    assert set(re.findall(r"<script[^>]*>(.*?)</script>", answer.text, re.DOTALL)) <= {""}
 
 
 def test_the_front_page_shows_this_hubs_address(hub: HubUnderTest) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
@@ -136,6 +137,30 @@ def test_foreign_keys_hold_after_migrating(db: Database) -> None:
             assert tx.execute(text("PRAGMA foreign_keys")).scalar() == 1
 
 
+def test_pull_requests_of_before_get_their_first_comment(db: Database) -> None:
+    settings = migrate.config()
+    with db.engine.connect() as connection, connection.begin():
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0003")
+        for statement in (
+            "INSERT INTO accounts (id, hex_id, kind, name, name_key, fullname, created_at) "
+            "VALUES (1, 'a', 'user', 'bob', 'bob', 'Bob', 5)",
+            "INSERT INTO repos (id, hex_id, type, namespace, namespace_key, name, name_key, owner_id, visibility, "
+            "created_at, last_modified, search_text) VALUES (1, 'b', 'model', 'bob', 'bob', 'm', 'm', 1, 'public', 5, 5, '')",
+            "INSERT INTO discussions (hex_id, repo_id, number, title, description, author_id, status, is_pull_request, "
+            "created_at) VALUES ('c', 1, 1, 'Mine', 'Why', 1, 'open', true, 7)",
+        ):
+            connection.execute(text(statement))
+    assert migrate.upgrade(db)
+    with db.read() as tx:
+        told = tx.execute(
+            text("SELECT hex_id, kind, author_id, created_at, body, facts FROM discussion_events")
+        )
+        assert [tuple(row) for row in told] == [("c", "comment", 1, 7, "Why", "{}")]
+        kept = tx.execute(text("SELECT comment_count, updated_at FROM discussions"))
+        assert [tuple(row) for row in kept] == [(1, 7)]
+
+
 def test_alembic_sees_the_revisions_that_file_names_say() -> None:
     script = ScriptDirectory.from_config(migrate.config())
     assert script.get_heads() == [migrate.newest()]
@@ -143,10 +168,10 @@ def test_alembic_sees_the_revisions_that_file_names_say() -> None:
 
 
 def test_processes_that_start_together_all_succeed(url: str, db: Database, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "openhood", "db", "upgrade", "--data", str(tmp_path), "--json"]
+    starting = [sys.executable, "-m", "openhood", "db", "upgrade", "--data", str(tmp_path), "--json"]
     environment = {**clean_environment(), "OPENHOOD_DATABASE_URL": url}
     starters = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(starting, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
     ended = [(*each.communicate(timeout=60), each.returncode) for each in starters]

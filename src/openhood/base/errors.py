@@ -61,6 +61,10 @@ class PayloadTooLarge(HubError):
     status = 413
 
 
+class AddressRefused(BadRequest):
+    """A URL that somebody chose leads to where this hub must not call, or is none."""
+
+
 class HashMismatch(BadRequest):
     """Bytes do not have the hash or size that was announced."""
 
@@ -225,6 +229,18 @@ class Unavailable(HubError):
     """A part the hub needs (database, object store, git) does not answer now."""
 
     status = 503
+
+
+class PeerUnreachable(HubError):
+    """Another server that this hub had to call did not answer, or not in time."""
+
+    status = 502
+
+
+class LetterRefused(HubError):
+    """A letter that no later try can deliver: its address or its content is refused for good."""
+
+    status = 422
 
 
 class DatabaseTooNew(HubError):

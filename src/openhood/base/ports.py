@@ -140,3 +140,35 @@ class ObjectStore(Protocol):
 
     def close(self) -> None:
         """Give back connections and threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One e-mail to one person. ``sender`` and ``recipient`` are addresses, with a name before it or without.
+
+    ``message_id`` stays the same where a letter is sent again, so that receivers can drop the second.
+    """
+
+    sender: str
+    recipient: str
+    subject: str
+    text: str
+    html: str | None
+    message_id: str
+    headers: Mapping[str, str]
+
+
+class Mailer(Protocol):
+    """Takes letters and sees to it that they go out. All methods are synchronous and thread-safe."""
+
+    def send(self, letter: Letter) -> None:
+        """Take one letter over, durably: once this returned nobody needs to try again.
+
+        Raises: Unavailable where a later try may help; LetterRefused where none does.
+        """
+
+    def check(self) -> None:
+        """Raise Unavailable unless letters can be taken now."""
+
+    def close(self) -> None:
+        """Give back what is held."""

@@ -48,6 +48,12 @@ class Limits(_Part):
     json_body_bytes: int = Field(
         16 * MB, ge=1, description="Largest JSON body of any other request, in bytes."
     )
+    attachment_bytes: int = Field(
+        20 * MB, ge=1, description="Largest picture, sound or film attached to a comment, in bytes."
+    )
+    attachments_per_user_bytes: int = Field(
+        1 * GB, ge=0, description="All that one user may attach to comments, in bytes; 0 means no limit."
+    )
     push_bytes: int = Field(5 * GB, ge=1, description="Largest pack of one git push, in bytes.")
     namespace_storage_bytes: int = Field(
         0, ge=0, description="Storage each user or organization may use, in bytes; 0 means no limit."
@@ -74,6 +80,17 @@ class GitLimits(_Part):
     fold_packs_at: int = Field(50, ge=2, description="Fold a repository's packs when it has this many.")
     retired_pack_grace_s: float = Field(
         6 * 3600, ge=0, description="How long a folded pack stays for slow readers, in seconds."
+    )
+
+
+class Gates(_Part):
+    """The gates of repositories."""
+
+    country_header: str = Field(
+        "",
+        max_length=60,
+        description="Header in which the proxy in front of the hub says from which country a request comes, as a code "
+        "of two letters (such as CF-IPCountry); empty where there is none.",
     )
 
 
@@ -121,6 +138,150 @@ class Xet(_Part):
         10 * GB,
         ge=0,
         description="Disk for joined copies of files that are read often by plain HTTP, in bytes.",
+    )
+
+
+class Oauth(_Part):
+    """Signing in programs: who may register them, and which workloads are believed."""
+
+    registration: Literal["open", "signed_in", "closed"] = Field(
+        "open",
+        description="Who may register a program by POST /oauth/register: anybody, people signed in, or nobody.",
+    )
+    registrations_per_hour: int = Field(
+        20, ge=1, description="Programs that one address may register in an hour."
+    )
+    trusted_issuers: str = Field(
+        "https://token.actions.githubusercontent.com,https://gitlab.com",
+        description="Comma-separated issuers whose identity tokens trusted publishers may exchange; empty: none.",
+    )
+    reuse_identity_tokens: bool = Field(
+        False,
+        description="Let a workload exchange one identity token several times; for CI systems that make one per job.",
+    )
+    signing_key_days: int = Field(
+        90, ge=1, description="How long identity tokens are signed with one key, in days."
+    )
+
+
+class Sso(_Part):
+    """Signing people in through another OpenID Connect provider."""
+
+    issuer: str = Field("", description="The provider's issuer address; empty: no single sign-on.")
+    provider: str = Field(
+        "sso",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
+        description="The provider's name in this hub's addresses.",
+    )
+    label: str = Field(
+        "single sign-on", max_length=60, description="What the button on the sign-in page says."
+    )
+    client_id: str = Field("", description="This hub's client id at the provider.")
+    client_secret: SecretStr | None = Field(
+        None, description="This hub's client secret at the provider; unset: a public client."
+    )
+    scopes: str = Field("openid profile email", description="Scopes asked of the provider, space-separated.")
+    username_claim: str = Field(
+        "preferred_username", description="The claim that a new account's name is made from."
+    )
+    groups_claim: str = Field("groups", description="The claim that lists a person's groups.")
+    admin_groups: str = Field(
+        "",
+        description="Comma-separated groups whose members administrate this hub; empty: the provider does not decide.",
+    )
+    roles: str = Field(
+        "",
+        description="Comma-separated group=organization:role; members of the group get that role at each sign-in.",
+    )
+    allowed_domains: str = Field(
+        "", description="Comma-separated domains of verified e-mail addresses that may sign in; empty: all."
+    )
+    create_users: bool = Field(True, description="Create an account for somebody who signs in first.")
+    link_by_email: bool = Field(
+        False,
+        description="Let somebody unknown sign in to the account with the same e-mail address, if the provider verified it.",
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value
+
+    @field_validator("roles")
+    @classmethod
+    def _are_roles(cls, value: str) -> str:
+        for part in value.split(","):
+            if part.strip() and not _GROUP_ROLE.fullmatch(part.strip()):
+                raise ValueError(
+                    "must be like 'group=organization:role', with the role read, contributor, write or admin"
+                )
+        return value
+
+
+_GROUP_ROLE = re.compile(r"[^=,]{1,200}=[^:=,\s]{1,96}:(read|contributor|write|admin)")
+
+
+class Webhooks(_Part):
+    """Telling other servers what happened."""
+
+    allow: str = Field(
+        "",
+        description="Comma-separated hosts, *.domains and networks that are not public and may be called all the same.",
+    )
+    timeout_s: float = Field(10.0, gt=0, le=60, description="Longest call of a receiver, in seconds.")
+    attempts: int = Field(8, ge=1, le=20, description="How often a delivery is tried, over about a day.")
+    threads: int = Field(
+        2, ge=1, description="Deliveries at once in this process, and as many to slow receivers besides."
+    )
+    keep_days: int = Field(30, ge=1, description="How long deliveries stay in the log, in days.")
+    daily_limit: int = Field(
+        10_000, ge=1, description="Most deliveries in 24 hours, over all webhooks of one user."
+    )
+    per_user: int = Field(100, ge=1, description="Most webhooks of one user.")
+    disable_after_days: float = Field(
+        5.0, gt=0, description="Disable a webhook whose every delivery failed for so many days."
+    )
+
+
+class Reviews(_Part):
+    """What comparing the models and data of a change may cost, for each file."""
+
+    read_bytes: int = Field(
+        4 * 1024**3,
+        ge=1024**2,
+        description="Bytes read of both sides together; of more, samples are compared.",
+    )
+    timeout_s: float = Field(300.0, gt=0, description="Seconds after which a comparison is given up.")
+    memory_bytes: int = Field(
+        1024**3,
+        ge=256 * 1024**2,
+        description="Memory of the process that compares (where the system can limit it).",
+    )
+
+
+class Mail(_Part):
+    """Letters about what is in people's inboxes."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="Where letters go: smtp://user:password@host:587, smtps://… or spool:///directory; unset: no "
+        "mail is sent.",
+    )
+    sender: str = Field(
+        "Openhood <openhood@localhost>",
+        description="The address that letters come from, with or without a name.",
+    )
+    verified_only: bool = Field(
+        True,
+        description="Write only to addresses that their owners confirmed; switch off where the operator sets them.",
+    )
+    wait_s: float = Field(
+        60.0, ge=0, description="How long a letter waits for more to come that goes into it, in seconds."
+    )
+    daily_hour: int = Field(
+        7, ge=0, le=23, description="The hour, in UTC, at which daily letters are written."
     )
 
 
@@ -181,7 +342,13 @@ class Settings(_Part):
     limits: Limits = Limits()
     rate: RateLimits = RateLimits()
     git: GitLimits = GitLimits()
+    reviews: Reviews = Reviews()
     xet: Xet = Xet()
+    gates: Gates = Gates()
+    oauth: Oauth = Oauth()
+    sso: Sso = Sso()
+    webhooks: Webhooks = Webhooks()
+    mail: Mail = Mail()
     log: Log = Log()
 
     @field_validator("public_url")
@@ -257,6 +424,38 @@ def load_settings(
         Setting(name, _shown(settings, name), origins.get(name, "default"), field, variable_name(name))
         for name, field in names.items()
     ]
+
+
+def describe_running(running: Settings, *, environ: Mapping[str, str]) -> list[Setting]:
+    """Return what a process runs with, and where each value came from.
+
+    A value that neither the environment nor the settings file has now came from the command line, or the file was
+    changed since the start.
+    """
+    try:
+        found = load_settings(environ=environ, flags={"data_dir": running.data_dir})[1]
+        plain = load_settings(environ=environ)[0]
+    except SettingsError:
+        return [
+            Setting(
+                name,
+                _shown(running, name),
+                "unknown: the settings file cannot be read now",
+                field,
+                variable_name(name),
+            )
+            for name, field in _leaves(Settings)
+        ]
+    described = []
+    for leaf in found:
+        value = _shown(running, leaf.name)
+        origin = leaf.origin if leaf.value == value else "command line, or changed since the start"
+        if leaf.name == "data_dir" and plain.data_dir == running.data_dir:
+            origin = "environment" if leaf.variable in environ else "default"
+        if leaf.name == "secret_key" and origin != leaf.origin:
+            origin = "made at the first start"
+        described.append(Setting(leaf.name, value, origin, leaf.description, leaf.variable))
+    return described
 
 
 def variable_name(name: str) -> str:

@@ -8,16 +8,20 @@ import typer
 
 from openhood import __version__
 from openhood.cli import (
+    audit,
     config,
     db,
+    demo,
     doctor,
     fsck,
     gc,
     orgs,
     provision,
     reindex,
+    reports,
     repos,
     serve,
+    signing_key,
     storage,
     tokens,
     users,
@@ -32,10 +36,14 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("provision")(provision.provision)
+app.command("demo")(demo.demo)
 app.add_typer(users.app, name="user")
 app.add_typer(orgs.app, name="org")
 app.add_typer(tokens.app, name="token")
+app.add_typer(audit.app, name="audit")
+app.add_typer(signing_key.app, name="signing-key")
 app.add_typer(repos.app, name="repo")
+app.add_typer(reports.app, name="report")
 app.add_typer(storage.app, name="storage")
 app.command("gc")(gc.gc)
 app.add_typer(config.app, name="config")

@@ -19,6 +19,7 @@ import typer
 import openhood
 from openhood.base.errors import HubError
 from openhood.base.settings import load_settings
+from openhood.cli import permissions
 from openhood.cli.main import app
 from openhood.http.routes import ROUTES
 
@@ -32,6 +33,7 @@ def pages() -> Mapping[str, str]:
         "cli.md": cli_page(),
         "errors.md": errors_page(),
         "routes.md": routes_page(),
+        "permissions.md": permissions_page(),
     }
 
 
@@ -56,6 +58,11 @@ def settings_page() -> str:
         "`OPENHOOD_DATA` is a shorter name of `OPENHOOD_DATA_DIR`; `OPENHOOD_CONFIG` names the TOML file.",
     ]
     return _page(lines)
+
+
+def permissions_page() -> str:
+    """Return the page of who may do what."""
+    return _page(["# Permissions", _NOTE, *permissions.page_lines()])
 
 
 def cli_page() -> str:

@@ -196,6 +196,20 @@ def enable(repo_id: Id, repo_type: Type = "model", data: Data = None, as_json: A
     _update(repo_id, repo_type, SettingsChange(is_disabled=False), data, as_json)
 
 
+@app.command("hide")
+@refusals
+def hide(repo_id: Id, repo_type: Type = "model", data: Data = None, as_json: AsJson = False) -> None:
+    """Take a repository out of sight: private, until an administrator shows it again."""
+    _set_hidden(repo_id, repo_type, data, as_json, is_hidden=True)
+
+
+@app.command("show-again")
+@refusals
+def show_again(repo_id: Id, repo_type: Type = "model", data: Data = None, as_json: AsJson = False) -> None:
+    """Make a repository public again that was taken out of sight."""
+    _set_hidden(repo_id, repo_type, data, as_json, is_hidden=False)
+
+
 @app.command("alias")
 @refusals
 def alias(
@@ -260,6 +274,16 @@ def _update(repo_id: str, repo_type: str, change: SettingsChange, data: Data, as
         gated=repo.gated or False,
         disabled=repo.is_disabled,
     )
+
+
+def _set_hidden(repo_id: str, repo_type: str, data: Data, as_json: bool, *, is_hidden: bool) -> None:
+    from openhood.domain.moderation import actions
+
+    kind, name = _type(repo_type), RepoId.parse(repo_id)
+    with opened(data, create=False) as sv:
+        actions.hide_repo(sv, SYSTEM, repo_type=kind, repo_id=name, is_hidden=is_hidden)
+    state = "out of sight" if is_hidden else "public again"
+    write_done(f"The {kind} {name} is {state}.", as_json=as_json, id=str(name), hidden=is_hidden)
 
 
 def _all_repos(

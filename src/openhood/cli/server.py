@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import signal
@@ -71,6 +72,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            # What was imported and built until now stays; to walk it takes longer than most requests.
+            gc.collect()
+            gc.freeze()
             self._when_started()
 
     @contextmanager

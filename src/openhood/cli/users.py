@@ -167,6 +167,34 @@ def delete(name: Name, yes: Yes = False, data: Data = None, as_json: AsJson = Fa
     write_done(f"The account of {name} was closed.", as_json=as_json, user=name, disabled=True)
 
 
+@app.command("rename")
+@refusals
+def rename(
+    name: Name,
+    new: Annotated[str, typer.Argument(help="The new name.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a user another name: the repositories follow, and the old name leads to the new one."""
+    from openhood.domain.repos import following
+
+    with opened(data, create=False) as sv:
+        account = following.rename_account(sv, SYSTEM, name=name, new=new)
+    write_done(f"{name} is now called {account.name}.", as_json=as_json, old=name, name=account.name)
+
+
+@app.command("reset-2fa")
+@refusals
+def reset_second_factor(name: Name, data: Data = None, as_json: AsJson = False) -> None:
+    """Take away the second factor of a user who lost it; the password is enough until another one is set up."""
+    from openhood.domain.accounts import second_factor
+
+    with opened(data, create=False) as sv:
+        had_one = second_factor.reset(sv, SYSTEM, user=name)
+    done = "was taken away" if had_one else "was off already"
+    write_done(f"The second factor of {name} {done}.", as_json=as_json, user=name, had_one=had_one)
+
+
 def _set_active(name: str, data: Data, as_json: bool, *, is_active: bool) -> None:
     from openhood.domain.accounts import actions
 

@@ -49,18 +49,20 @@ class ScopedGrant:
 class TokenGrant:
     """The token behind a request and what it allows of what its user may do.
 
-    ``role`` is ``read``, ``write`` or ``fineGrained``; the grants count for the last only.
+    ``role`` is ``read``, ``write`` or ``fineGrained``; the grants count for the last only. ``denied_orgs`` are
+    organizations of its user that do not let this token in: there it acts as a stranger's would.
     """
 
     id: int
     display_name: str
-    kind: Literal["access", "oauth"]
+    kind: Literal["access", "oauth", "oidc"]
     role: Literal["read", "write", "fineGrained"]
     created_at: datetime
     expires_at: datetime | None
     global_permissions: frozenset[str] = frozenset()
     scoped: tuple[ScopedGrant, ...] = ()
     can_read_gated: bool = False
+    denied_orgs: frozenset[int] = frozenset()
 
     def allows(self, permission: str, repo: RepoFacts) -> bool:
         """Tell whether a fine-grained grant covers ``permission`` on ``repo``."""
@@ -92,8 +94,9 @@ class Viewer:
     """The person (and token) acting; `ANONYMOUS` for nobody.
 
     ``roles`` maps organization numbers to the viewer's role there, ``group_roles`` resource groups' numbers
-    to the role in them. ``token`` is None in a browser
-    session and on the command line, which may do all that the user may.
+    to the role in them; ``ungrouped_orgs`` are organizations of theirs known to have no resource group, which
+    spares lists a look. ``token`` is None in a browser session and on the command line, which may do all that the
+    user may. ``is_service``: an organization's service account, whose own name is no namespace.
     """
 
     user_id: int | None = None
@@ -104,6 +107,8 @@ class Viewer:
     is_admin: bool = False
     roles: Mapping[int, OrgRole] = field(default_factory=dict)
     group_roles: Mapping[int, OrgRole] = field(default_factory=dict)
+    ungrouped_orgs: frozenset[int] = frozenset()
+    is_service: bool = False
     token: TokenGrant | None = None
 
     @property
@@ -119,7 +124,7 @@ class Viewer:
     def role_in(self, owner_id: int) -> OrgRole:
         """Return the viewer's role in a namespace: one's own counts as admin."""
         if owner_id == self.user_id:
-            return OrgRole.ADMIN
+            return OrgRole.NO_ACCESS if self.is_service else OrgRole.ADMIN
         return self.roles.get(owner_id, OrgRole.NO_ACCESS)
 
     def role_on(self, repo: RepoFacts) -> OrgRole:
@@ -127,12 +132,16 @@ class Viewer:
 
         Who is in no way a member of the group has no role, except the organization's administrators.
         """
-        role = self.role_in(repo.owner_id)
-        if repo.resource_group_id is None or role is OrgRole.ADMIN:
+        return self.role_at(repo.owner_id, repo.resource_group_id)
+
+    def role_at(self, owner_id: int, resource_group_id: int | None) -> OrgRole:
+        """Return the viewer's role in a namespace, or in a resource group of it."""
+        role = self.role_in(owner_id)
+        if resource_group_id is None or role is OrgRole.ADMIN:
             return role
-        if role is OrgRole.NO_ACCESS and repo.owner_id not in self.roles:
+        if role is OrgRole.NO_ACCESS and owner_id not in self.roles:
             return OrgRole.NO_ACCESS
-        return self.group_roles.get(repo.resource_group_id, OrgRole.NO_ACCESS)
+        return self.group_roles.get(resource_group_id, OrgRole.NO_ACCESS)
 
 
 ANONYMOUS = Viewer()
@@ -236,8 +245,10 @@ def _decide_words(viewer: Viewer, repo: RepoFacts, need: Need, role: OrgRole) ->
     return Verdict.ALLOW if is_own else Verdict.FORBID
 
 
-def may_create_in(viewer: Viewer, owner_id: int, namespace_key: str) -> bool:
-    """Tell whether ``viewer`` may create a repository in a namespace."""
+def may_create_in(
+    viewer: Viewer, owner_id: int, namespace_key: str, *, resource_group_id: int | None = None
+) -> bool:
+    """Tell whether ``viewer`` may create a repository in a namespace, or in a resource group of it."""
     if viewer.is_anonymous or not viewer.may_write_anything:
         return False
     token = viewer.token
@@ -247,13 +258,64 @@ def may_create_in(viewer: Viewer, owner_id: int, namespace_key: str) -> bool:
         and not token.allows_on_namespace("repo.write", namespace_key)
     ):
         return False
-    return viewer.is_admin or viewer.role_in(owner_id) >= OrgRole.CONTRIBUTOR
+    return viewer.is_admin or viewer.role_at(owner_id, resource_group_id) >= OrgRole.CONTRIBUTOR
+
+
+COLLECTION_WRITE = "collection.write"
+COLLECTION_READING = frozenset({"collection.read", COLLECTION_WRITE})
+"""The fine-grained permissions that show a namespace's private collections."""
+
+
+def may_edit_in(
+    viewer: Viewer,
+    owner_id: int,
+    namespace_key: str,
+    *,
+    permission: str,
+    resource_group_id: int | None = None,
+) -> bool:
+    """Tell whether ``viewer`` may change what a namespace keeps beside its repositories, such as its collections.
+
+    Args: ``permission`` is what a fine-grained token needs.
+    """
+    if viewer.is_anonymous or not viewer.may_write_anything:
+        return False
+    token = viewer.token
+    if (
+        token is not None
+        and token.role == "fineGrained"
+        and not token.allows_on_namespace(permission, namespace_key)
+    ):
+        return False
+    return viewer.is_admin or viewer.role_at(owner_id, resource_group_id) >= OrgRole.WRITE
+
+
+def may_see_in(
+    viewer: Viewer,
+    owner_id: int,
+    namespace_key: str,
+    *,
+    is_private: bool,
+    resource_group_id: int | None = None,
+) -> bool:
+    """Tell whether ``viewer`` may see a collection of a namespace."""
+    if not is_private:
+        return True
+    if not (viewer.is_admin or viewer.role_at(owner_id, resource_group_id) >= OrgRole.READ):
+        return False
+    token = viewer.token
+    if token is None or token.role != "fineGrained":
+        return True
+    return any(token.allows_on_namespace(each, namespace_key) for each in COLLECTION_READING)
 
 
 def _passes_gate(viewer: Viewer, repo: RepoFacts, role: OrgRole) -> bool:
-    if viewer.is_admin or role >= OrgRole.WRITE or repo.owner_id == viewer.user_id:
+    if viewer.is_admin or role is OrgRole.ADMIN or repo.has_gate_access:
         return True
-    return repo.has_gate_access or (role >= OrgRole.READ and not repo.gate_binds_members)
+    if not repo.gate_binds_members:
+        return role >= OrgRole.READ
+    # Whoever made it need not ask for it, while still a member.
+    return role >= OrgRole.CONTRIBUTOR and repo.creator_id == viewer.user_id
 
 
 def _token_passes_gate(viewer: Viewer, repo: RepoFacts) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from openhood.infra.db.community_tables import events
 from openhood.infra.db.engine import Tx
@@ -22,10 +23,10 @@ KINDS = (
     "repo.move",  # facts: from, to ("ns/name")
     "repo.config",  # facts: changed {name: new value}
     "repo.content",  # facts: refs [[name, old oid or null, new oid or null]]
-    "discussion.create",  # facts of all four: discussion {id, num, title, status, is_pull, base, merge_oid}
+    "discussion.create",  # facts of all: discussion {id, num, title, status, is_pull, base, merge_oid, author_id}
     "discussion.update",  # facts: change (status, title, pin, lock, merge)
     "discussion.delete",
-    "comment.create",  # facts: comment {id, content, hidden}
+    "comment.create",  # facts: comment {id, content, hidden, author_id? (else the actor)}
     "comment.update",
     "access.request",  # facts: request, account
     "access.decide",  # facts: request, account, status, reason
@@ -48,11 +49,12 @@ class RepoSnapshot:
     owner_id: int
     is_private: bool
     head_oid: str | None
+    resource_group_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. ``facts["repo"]`` is ``{type, name, id, head}`` where there is a repository."""
+    """One thing that happened. ``facts["repo"]`` is ``{type, name, id, head, group?}`` where there is a repository."""
 
     id: int
     at: datetime
@@ -80,9 +82,11 @@ def record(
     """
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is no kind of event.")
-    said = dict(facts)
+    said: dict[str, Any] = dict(facts)  # Any: JSON
     if repo is not None:
         said["repo"] = {"type": repo.type, "name": repo.name, "id": repo.hex_id, "head": repo.head_oid}
+        if repo.resource_group_id is not None:
+            said["repo"]["group"] = repo.resource_group_id
     number: int = tx.execute(
         insert(events)
         .values(
@@ -106,3 +110,9 @@ def get(tx: Tx, number: int) -> Event | None:
     if row is None:
         return None
     return Event(row.id, row.at, row.kind, row.actor_id, row.owner_id, row.repo_id, row.is_private, row.facts)
+
+
+def delete_old(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Forget the oldest events from before a moment, at most ``limit``; returns how many."""
+    old = select(events.c.id).where(events.c.at < before).order_by(events.c.at).limit(limit)
+    return tx.execute(delete(events).where(events.c.id.in_(old))).rowcount

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from openhood.base.clock import Clock
-from openhood.base.ports import ObjectStore
+from openhood.base.ports import Mailer, ObjectStore
 from openhood.base.settings import Settings
 from openhood.engines.git.handles import ObjectDbs
 from openhood.engines.xet import verifying
@@ -17,6 +17,7 @@ from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
 from openhood.infra.decoded import DecodedCache
 from openhood.infra.helpers import Helpers
+from openhood.infra.issuers import Issuers
 from openhood.infra.packcache import PackCache
 from openhood.infra.tallies import Tallies
 from openhood.infra.uses import RecentUses
@@ -48,4 +49,6 @@ class Services:
     attempts: Attempts = field(default_factory=Attempts)
     token_uses: RecentUses = field(default_factory=RecentUses)
     downloads: Tallies = field(default_factory=Tallies)
+    issuers: Issuers = field(default_factory=Issuers)
     verifiers: Helpers = field(default_factory=_make_verifiers)
+    mailer: Mailer | None = None

@@ -6,12 +6,23 @@ A listener opens its own units and may be called again with the same event: the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from openhood.domain import events
 from openhood.domain.events import Event
+from openhood.domain.notifications import listening
+from openhood.domain.reviews import job as reviews
 from openhood.domain.services import Services
+from openhood.domain.webhooks import matching
 
-LISTENERS: tuple[Callable[[Services, Event], None], ...] = ()
+KEPT_FOR = timedelta(days=372)  # profiles show a year of activity
+_SWEPT_AT_ONCE = 1000
+
+LISTENERS: tuple[Callable[[Services, Event], None], ...] = (
+    matching.tell_webhooks,
+    listening.tell_people,
+    reviews.on_event,
+)
 
 
 def spread_event(sv: Services, payload: Mapping[str, object]) -> None:
@@ -25,3 +36,12 @@ def spread_event(sv: Services, payload: Mapping[str, object]) -> None:
         return
     for listener in LISTENERS:
         listener(sv, event)
+
+
+def sweep_events(sv: Services, payload: Mapping[str, object]) -> None:
+    """Job: forget what happened long ago; who was to be told was told then."""
+    before = sv.clock.now() - KEPT_FOR
+    swept = _SWEPT_AT_ONCE
+    while swept == _SWEPT_AT_ONCE:
+        with sv.db.write() as tx:
+            swept = events.delete_old(tx, before=before, limit=_SWEPT_AT_ONCE)

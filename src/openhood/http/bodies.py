@@ -106,8 +106,13 @@ async def read_object(call: Call) -> Mapping[str, object]:
 
 async def read_model(call: Call, model: type[M]) -> M:
     """Return the body validated as ``model``. Raises BadRequest naming the keys at fault."""
+    return check_model(await read_object(call), model)
+
+
+def check_model(body: object, model: type[M]) -> M:
+    """Return a parsed body validated as ``model``. Raises BadRequest naming the keys at fault."""
     try:
-        return model.model_validate(await read_object(call))
+        return model.model_validate(body)
     except ValidationError as error:
         raise BadRequest(explain(error)) from None
 

@@ -44,6 +44,11 @@ class Call:
         """The HTTP method, upper case."""
         return str(self.request.scope["method"])
 
+    @property
+    def known_viewer(self) -> Viewer | None:
+        """Who is asking, if that was looked at already: an error must not look, and fail again."""
+        return self._viewer
+
     async def act(
         self, action: Callable[Concatenate[Services, Viewer, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from html import escape
 from urllib.parse import quote
 
 import orjson
@@ -22,7 +21,9 @@ from openhood.base.errors import (
     TooManyRequests,
     Unavailable,
 )
+from openhood.domain.access import ANONYMOUS
 from openhood.http.context import Call
+from openhood.http.pages import render as pages
 
 _REALM = 'Basic realm="Openhood", charset="UTF-8"'
 
@@ -37,8 +38,8 @@ def render(error: HubError, call: Call | None, *, request_id: str) -> Response:
         return _git(error, headers)
     if dialect == "lfs":
         return _lfs(error, headers, request_id)
-    if dialect == "page":
-        return _page(error, headers, request_id)
+    if dialect == "page" and call is not None:
+        return _page(error, call, headers, request_id)
     body = {**_public_facts(error), "error": error.message}
     return Response(orjson.dumps(body), error.status, headers, "application/json")
 
@@ -104,11 +105,22 @@ def _lfs(error: HubError, headers: dict[str, str], request_id: str) -> Response:
     return Response(orjson.dumps(body), error.status, headers, "application/vnd.git-lfs+json")
 
 
-def _page(error: HubError, headers: dict[str, str], request_id: str) -> Response:
-    body = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{error.status}</title><link rel=stylesheet href=/static/base.css>"
-        f"<main><h1>{error.status}</h1><p>{escape(error.message)}</p><p><a href=/>Home</a></p>"
-        f"<footer><small>Request {escape(request_id)}</small></footer></main></html>"
+def _page(error: HubError, call: Call, headers: dict[str, str], request_id: str) -> Response:
+    viewer = call.known_viewer or ANONYMOUS
+    titles = {
+        401: "Sign in to see this",
+        403: "Not for you to see",
+        404: "There is nothing here",
+        410: "Gone",
+        429: "Too many requests",
+    }
+    text = pages.render(
+        call,
+        viewer,
+        "error.html",
+        status=error.status,
+        title=pages.say(call, titles.get(error.status, "That did not work")),
+        message=error.message,
+        request_id=request_id,
     )
-    return Response(body, error.status, headers, "text/html; charset=utf-8")
+    return Response(text, error.status, {**pages.HEADERS, **headers}, "text/html; charset=utf-8")

@@ -88,6 +88,10 @@ class Helper:
                 pipe.close()
         self._process.wait()
 
+    def kill(self) -> None:
+        """Stop it, from any thread: whoever waits for its answer gets None, and still has to `end` it."""
+        self._process.kill()
+
     def _read(self, size_bytes: int) -> bytes | None:
         assert self._process.stdout is not None
         parts = bytearray()

@@ -6,6 +6,8 @@ The bucket, drawn as a tree::
     lfs/<2 hex>/<2 hex>/<sha256>-<upload id>    one verified upload; the row says which one counts
     xorbs/<2 hex>/<hash>-<upload id>            a verified xorb with its footer; the row says which one counts
     staging/<grant id>                          what a client sent straight here, not verified yet
+    avatars/<account>/<32 hex>.<ending>         a picture that an account shows; the account's row names it
+    attachments/<2 hex>/<attachment id>         a picture, sound or film shown in a comment
 """
 
 from __future__ import annotations
@@ -58,3 +60,13 @@ def xorb(name: XetHash, upload: str) -> str:
 def staging(grant: str) -> str:
     """Key that a client with grant ``grant`` may write."""
     return f"staging/{grant}"
+
+
+def attachment(name: str) -> str:
+    """Key of what was uploaded to be shown in comments, under its 32-hex id."""
+    return f"attachments/{name[:2]}/{name}"
+
+
+def avatar(file: str) -> str:
+    """Key of an account's picture; ``file`` is ``<account's hex id>/<digest>.<ending>``."""
+    return f"avatars/{file}"

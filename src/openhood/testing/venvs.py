@@ -23,9 +23,11 @@ _TORCH = "torch==2.13.0"
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "hub-2.4": ("huggingface_hub==2.4.0",),
+    "hub-2.4-oauth": ("huggingface_hub[oauth]==2.4.0", "fastapi>=0.110", "uvicorn>=0.30"),
     "hub-1": ("huggingface_hub==1.33.0",),
     "hub-0.36": ("huggingface_hub==0.36.2",),
     "hub-0.23": ("huggingface_hub==0.23.5",),
+    "apps": ("huggingface_hub==2.4.0", "gradio>=6,<7", "itsdangerous"),
     "tf": (_TORCH, "transformers>=5,<6", "safetensors", "tokenizers", "numpy"),
     "ds": ("datasets>=5,<6", "pandas", "polars", "duckdb"),
 }

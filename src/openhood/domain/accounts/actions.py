@@ -5,14 +5,15 @@ Signing in and up is in `sign_in` and `sign_up`, tokens are in `tokens`, OAuth i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
-from openhood.base.errors import Conflict, InvalidCredentials, NotFound
+from openhood.base.errors import Conflict, Forbidden, InvalidCredentials, NotFound
 from openhood.base.names import check_account_name, check_any_account_name
-from openhood.domain import audit
+from openhood.domain import audit, events
 from openhood.domain.access import OrgRole, Viewer
-from openhood.domain.accounts import credential_rows, rows
+from openhood.domain.accounts import credential_rows, groups, invitation_rows, renaming, rows
 from openhood.domain.accounts.rules import (
     check_avatar,
     check_email,
@@ -21,16 +22,18 @@ from openhood.domain.accounts.rules import (
     check_password,
     find_account,
     get_org,
-    get_user,
+    get_person,
+    may_administrate,
     require_account,
     require_admin,
     require_org_admin,
+    require_person,
     require_self,
     require_writer,
     taken,
 )
 from openhood.domain.accounts.tokens import create_token, list_tokens, revoke_token, token_of_viewer
-from openhood.domain.accounts.types import Account, Identity, Member, Profile
+from openhood.domain.accounts.types import Account, GroupRole, Identity, Member, Profile
 from openhood.domain.services import Services
 from openhood.infra.db.engine import Tx
 from openhood.infra.jobs import queue
@@ -57,6 +60,9 @@ __all__ = [
 ]
 
 MAX_LIST = 1000
+
+FORGET_FOLLOWS = "forget_follows"
+"""The job that ends all following by and of a closed account; see `community.follows`."""
 
 FORGET_LIKES = "forget_likes"
 """The job that takes back the likes of a closed account; see `discovery.likes`."""
@@ -91,7 +97,13 @@ def create_user(
             sv, tx, name=checked, password_hash=hashed, email=address, fullname=fullname, is_admin=is_admin
         )
         audit.record(
-            tx, at=now, actor=viewer.name, action="user.create", subject=account.name, is_admin=is_admin
+            tx,
+            at=now,
+            actor=viewer.name,
+            action="user.create",
+            subject=account.name,
+            owner_id=account.id,
+            is_admin=is_admin,
         )
     return account
 
@@ -136,7 +148,7 @@ def create_org(
 
     Raises: Unauthorized, Forbidden, InvalidName, Conflict.
     """
-    require_writer(viewer)
+    require_person(viewer)
     checked = check_any_account_name(name) if lenient_name else check_account_name(name)
     if lenient_name:
         require_admin(viewer)
@@ -157,21 +169,37 @@ def create_org(
             raise taken(tx, checked)
         if viewer.user_id is not None:
             rows.set_role(tx, org_id=account.id, user_id=viewer.user_id, role=OrgRole.ADMIN, at=now)
-        audit.record(tx, at=now, actor=viewer.name, action="org.create", subject=account.name)
+        audit.record(
+            tx,
+            at=now,
+            actor=viewer.name,
+            action="org.create",
+            subject=account.name,
+            owner_id=account.id,
+        )
     return account
 
 
-def set_member(sv: Services, viewer: Viewer, *, org: str, user: str, role: OrgRole | None) -> None:
+def set_member(
+    sv: Services,
+    viewer: Viewer,
+    *,
+    org: str,
+    user: str,
+    role: OrgRole | None,
+    resource_groups: Sequence[GroupRole] = (),
+) -> None:
     """Add a member, change a member's role, or (``role`` None) remove one. Opens a write unit.
 
-    Administrators of the organization may; members may leave by themselves.
-    Raises: NotFound, Unauthorized, Forbidden, Conflict for the last administrator.
+    Administrators of the organization may; members may leave by themselves. ``resource_groups``: roles in groups
+    to give at the same time. Raises: NotFound, Unauthorized, Forbidden, BadRequest, Conflict for the last
+    administrator.
     """
     now = sv.clock.now()
     with sv.db.write() as tx:
         organization = get_org(tx, org)
         member = rows.get_account(tx, user)
-        if member is None or member.is_org or not member.is_active:
+        if member is None or member.kind != "user" or not member.is_active:
             raise NotFound(f"There is no user called {user[:96]!r}.")
         leaves = role is None and member.id == viewer.user_id
         if leaves:
@@ -180,12 +208,16 @@ def set_member(sv: Services, viewer: Viewer, *, org: str, user: str, role: OrgRo
             require_org_admin(viewer, organization)
         rows.lock_account(tx, organization.id)
         before = rows.get_role(tx, org_id=organization.id, user_id=member.id)
+        if role is not None:
+            groups.give_roles(tx, organization, member, resource_groups, at=now)
         if before is role:
             if role is None:
                 raise NotFound(f"{member.name} is not a member of {organization.name}.")
-            return
+            if not resource_groups:
+                return
         if (
             before is OrgRole.ADMIN
+            and role is not OrgRole.ADMIN
             and not viewer.is_admin
             and rows.count_org_admins(tx, organization.id) <= 1
         ):
@@ -197,14 +229,27 @@ def set_member(sv: Services, viewer: Viewer, *, org: str, user: str, role: OrgRo
             rows.delete_membership(tx, org_id=organization.id, user_id=member.id)
         else:
             rows.set_role(tx, org_id=organization.id, user_id=member.id, role=role, at=now)
+            invitation_rows.delete_of_member(tx, org_id=organization.id, user_id=member.id)
+        label = None if role is None else role.label
         audit.record(
             tx,
             at=now,
             actor=viewer.name,
             action="org.set_member" if role is not None else "org.remove_member",
             subject=organization.name,
+            owner_id=organization.id,
             user=member.name,
-            role=None if role is None else role.label,
+            role=label,
+            groups={each.group: each.role.label for each in resource_groups},
+        )
+        events.record(
+            tx,
+            "org.member",
+            at=now,
+            actor_id=viewer.user_id,
+            owner_id=organization.id,
+            user=member.name,
+            role=label,
         )
 
 
@@ -218,10 +263,17 @@ def set_password(sv: Services, viewer: Viewer, *, user: str, password: str | Non
     hashed = None if password is None else hash_password(check_password(password))
     now = sv.clock.now()
     with sv.db.write() as tx:
-        account = get_user(tx, user)
+        account = get_person(tx, user)
         rows.update_account(tx, account.id, password_hash=hashed)
         credential_rows.delete_sessions_of(tx, account.id)
-        audit.record(tx, at=now, actor=viewer.name, action="user.set_password", subject=account.name)
+        audit.record(
+            tx,
+            at=now,
+            actor=viewer.name,
+            action="user.set_password",
+            subject=account.name,
+            owner_id=account.id,
+        )
 
 
 def set_admin(sv: Services, viewer: Viewer, *, user: str, is_admin: bool) -> None:
@@ -232,14 +284,20 @@ def set_admin(sv: Services, viewer: Viewer, *, user: str, is_admin: bool) -> Non
     require_admin(viewer)
     now = sv.clock.now()
     with sv.db.write() as tx:
-        account = get_user(tx, user)
+        account = get_person(tx, user)
         if account.is_admin == is_admin:
             return
         if not is_admin:
             _keep_an_admin(tx, account, viewer)
         rows.update_account(tx, account.id, is_admin=is_admin)
         audit.record(
-            tx, at=now, actor=viewer.name, action="user.set_admin", subject=account.name, is_admin=is_admin
+            tx,
+            at=now,
+            actor=viewer.name,
+            action="user.set_admin",
+            subject=account.name,
+            owner_id=account.id,
+            is_admin=is_admin,
         )
 
 
@@ -260,7 +318,7 @@ def update_settings(
     Empty strings clear ``email``, ``details`` and ``avatar_url``; ``settings`` are merged by name. Opens a write
     unit. Raises: NotFound, Unauthorized, Forbidden, BadRequest, Conflict for an e-mail address in use.
     """
-    require_writer(viewer)
+    require_person(viewer)
     values: dict[str, object] = {}
     if fullname is not None:
         values["fullname"] = check_fullname(fullname)
@@ -290,6 +348,7 @@ def update_settings(
                 actor=viewer.name,
                 action=f"{account.kind}.update",
                 subject=account.name,
+                owner_id=account.id,
                 changed=sorted(values),
             )
         changed = rows.get_account_by_id(tx, account.id)
@@ -305,7 +364,7 @@ def delete_user(sv: Services, viewer: Viewer, *, user: str) -> None:
     require_admin(viewer)
     now = sv.clock.now()
     with sv.db.write() as tx:
-        account = get_user(tx, user)
+        account = get_person(tx, user)
         if account.is_admin:
             _keep_an_admin(tx, account, viewer)
         rows.update_account(tx, account.id, is_active=False, is_admin=False, password_hash=None)
@@ -313,7 +372,15 @@ def delete_user(sv: Services, viewer: Viewer, *, user: str) -> None:
         for membership in rows.list_memberships(tx, account.id):
             rows.delete_membership(tx, org_id=membership.org.id, user_id=account.id)
         queue.enqueue(tx, FORGET_LIKES, {"user": account.id}, now=now)
-        audit.record(tx, at=now, actor=viewer.name, action="user.delete", subject=account.name)
+        queue.enqueue(tx, FORGET_FOLLOWS, {"user": account.id}, now=now)
+        audit.record(
+            tx,
+            at=now,
+            actor=viewer.name,
+            action="user.delete",
+            subject=account.name,
+            owner_id=account.id,
+        )
 
 
 def set_active(sv: Services, viewer: Viewer, *, user: str, is_active: bool) -> None:
@@ -334,7 +401,13 @@ def set_active(sv: Services, viewer: Viewer, *, user: str, is_active: bool) -> N
         rows.update_account(tx, account.id, is_active=is_active)
         credential_rows.delete_sessions_of(tx, account.id)
         audit.record(
-            tx, at=now, actor=viewer.name, action="user.set_active", subject=account.name, is_active=is_active
+            tx,
+            at=now,
+            actor=viewer.name,
+            action="user.set_active",
+            subject=account.name,
+            owner_id=account.id,
+            is_active=is_active,
         )
 
 
@@ -368,26 +441,43 @@ def list_members(
     *,
     org: str,
     search: str | None = None,
+    email: str | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> list[Member]:
-    """Return an organization's members by name. Opens a read unit. Raises: NotFound."""
+    """Return an organization's members by name. Opens a read unit.
+
+    Only its administrators see e-mail addresses and can ask for one. Raises: NotFound, Forbidden.
+    """
     with sv.db.read() as tx:
         organization = get_org(tx, org)
-        return rows.list_members(
+        is_admin = may_administrate(viewer, organization)
+        if email is not None and not is_admin:
+            raise Forbidden(f"Only an administrator of {organization.name} may look for e-mail addresses.")
+        found = rows.list_members(
             tx,
             organization.id,
             search=search,
+            email=email,
             after=None if after is None else after.lower(),
             limit=max(1, min(limit, MAX_LIST)),
         )
+    if is_admin:
+        return found
+    return [replace(each, account=replace(each.account, email=None)) for each in found]
 
 
 def see_profile(sv: Services, viewer: Viewer, *, name: str, kind: Literal["user", "org"] | None) -> Profile:
-    """Return what an overview of a user or organization shows. Opens a read unit. Raises: NotFound."""
+    """Return what an overview of a user or organization shows. Opens a read unit.
+
+    Raises: NotFound; Moved for a name that the account had before.
+    """
     with sv.db.read() as tx:
         account = rows.get_account(tx, name)
         if account is None or not account.is_active or (kind is not None and account.kind != kind):
+            moved = renaming.moved(tx, name)
+            if account is None and moved is not None:
+                raise moved
             what = {"user": "user", "org": "organization"}.get(kind or "", "user or organization")
             raise NotFound(f"There is no {what} called {name[:96]!r}.")
         return Profile(

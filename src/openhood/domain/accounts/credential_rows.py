@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, bindparam, delete, exists, insert, or_, select, update
 
 from openhood.domain.accounts.types import TokenInfo
 from openhood.infra import ids
 from openhood.infra.db.engine import Tx
+from openhood.infra.db.identity_tables import resource_group_members, resource_groups, token_approvals
 from openhood.infra.db.tables import accounts, memberships, refresh_tokens, sessions, tokens
+
+_orgs = accounts.alias("orgs")
+_any_group = resource_groups.alias("any_group")
 
 _PERSON: tuple[Any, ...] = (
     accounts.c.id.label("user_id"),
@@ -20,11 +24,23 @@ _PERSON: tuple[Any, ...] = (
     accounts.c.fullname,
     accounts.c.email,
     accounts.c.is_admin,
+    accounts.c.kind.label("user_kind"),
     memberships.c.org_id,
     memberships.c.role.label("org_role"),
+    resource_group_members.c.group_id,
+    resource_group_members.c.role.label("group_role"),
+    exists().where(_any_group.c.org_id == memberships.c.org_id).label("has_groups"),
+)
+# Joined by the organization too: a line per organization, or per resource group of it that the person is in.
+_GROUPS = resource_group_members.join(
+    resource_groups, resource_groups.c.id == resource_group_members.c.group_id
+)
+_IN_GROUP = and_(
+    resource_group_members.c.user_id == memberships.c.user_id,
+    resource_groups.c.org_id == memberships.c.org_id,
 )
 
-# One statement per request: the credential, its person, and a line per organization.
+# One statement per request: the credential, its person, and a line per organization or group.
 _BY_TOKEN = (
     select(
         *_PERSON,
@@ -36,19 +52,40 @@ _BY_TOKEN = (
         tokens.c.created_at,
         tokens.c.expires_at,
         tokens.c.last_used_at,
+        _orgs.c.token_policy,
+        _orgs.c.name_key.label("org_key"),
+        token_approvals.c.status.label("approval"),
     )
     .join(accounts, accounts.c.id == tokens.c.user_id)
     .join(memberships, memberships.c.user_id == accounts.c.id, isouter=True)
+    .join(_orgs, _orgs.c.id == memberships.c.org_id, isouter=True)
+    .join(
+        token_approvals,
+        and_(
+            token_approvals.c.token_id == tokens.c.id,
+            token_approvals.c.org_id == memberships.c.org_id,
+        ),
+        isouter=True,
+    )
+    .join(_GROUPS, _IN_GROUP, isouter=True)
     .where(tokens.c.secret_hash == bindparam("hash"), accounts.c.is_active)
 )
 _BY_SESSION = (
     select(*_PERSON, sessions.c.expires_at)
     .join(accounts, accounts.c.id == sessions.c.user_id)
     .join(memberships, memberships.c.user_id == accounts.c.id, isouter=True)
+    .join(_GROUPS, _IN_GROUP, isouter=True)
     .where(sessions.c.secret_hash == bindparam("hash"), accounts.c.is_active)
 )
+_BY_NUMBER = (
+    select(*_PERSON)
+    .select_from(accounts)
+    .join(memberships, memberships.c.user_id == accounts.c.id, isouter=True)
+    .join(_GROUPS, _IN_GROUP, isouter=True)
+    .where(accounts.c.id == bindparam("number"), accounts.c.is_active)
+)
 
-_TOKEN: tuple[Any, ...] = (
+TOKEN_COLUMNS: tuple[Any, ...] = (  # what `token_from_row` needs
     tokens.c.id,
     tokens.c.hex_id,
     accounts.c.name.label("user_name"),
@@ -65,45 +102,51 @@ _TOKEN: tuple[Any, ...] = (
 
 
 def find_token_owner(tx: Tx, secret_hash: str) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Return a line per organization of a token's active owner (at least one), with the token on each."""
+    """Return a token's active owner, a line per organization or group (at least one), with the token on each."""
     return tx.execute(_BY_TOKEN, {"hash": secret_hash}).all()
 
 
 def find_session_owner(tx: Tx, secret_hash: str) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Return a line per organization of a session's active owner (at least one)."""
+    """Return a session's active owner, a line per organization or group (at least one)."""
     return tx.execute(_BY_SESSION, {"hash": secret_hash}).all()
 
 
+def find_person(tx: Tx, user_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return an active account by its number, a line per organization or group (at least one)."""
+    return tx.execute(_BY_NUMBER, {"number": user_id}).all()
+
+
 def _tokens() -> Select[Any]:
-    return select(*_TOKEN).join(accounts, accounts.c.id == tokens.c.user_id)
+    return select(*TOKEN_COLUMNS).join(accounts, accounts.c.id == tokens.c.user_id)
 
 
-def _token(row: Row[*tuple[Any, ...]]) -> TokenInfo:
-    return TokenInfo(**row._mapping)
+def token_from_row(row: Row[*tuple[Any, ...]]) -> TokenInfo:
+    """Turn a row holding a token's columns into a `TokenInfo`."""
+    return TokenInfo(**{column.name: getattr(row, column.name) for column in TOKEN_COLUMNS})
 
 
 def get_token(tx: Tx, token_id: int) -> TokenInfo | None:
     """Return the token with this row number."""
     row = tx.execute(_tokens().where(tokens.c.id == token_id)).first()
-    return None if row is None else _token(row)
+    return None if row is None else token_from_row(row)
 
 
 def get_token_by_hex_id(tx: Tx, hex_id: str) -> TokenInfo | None:
     """Return the token with this object id."""
     row = tx.execute(_tokens().where(tokens.c.hex_id == hex_id)).first()
-    return None if row is None else _token(row)
+    return None if row is None else token_from_row(row)
 
 
 def get_token_by_hash(tx: Tx, secret_hash: str) -> TokenInfo | None:
     """Return the token with this secret."""
     row = tx.execute(_tokens().where(tokens.c.secret_hash == secret_hash)).first()
-    return None if row is None else _token(row)
+    return None if row is None else token_from_row(row)
 
 
 def list_tokens(tx: Tx, user_id: int) -> list[TokenInfo]:
     """Return a user's tokens, the newest first."""
     return [
-        _token(row)
+        token_from_row(row)
         for row in tx.execute(_tokens().where(tokens.c.user_id == user_id).order_by(tokens.c.id.desc()))
     ]
 
@@ -143,6 +186,17 @@ def insert_token(
 def update_token(tx: Tx, token_id: int, **values: object) -> None:
     """Overwrite columns of a token."""
     tx.execute(update(tokens).where(tokens.c.id == token_id).values(**values))
+
+
+def list_fine_grained(tx: Tx, *, after: int, limit: int) -> list[tuple[int, Mapping[str, object]]]:
+    """Return the numbers and scopes of fine-grained tokens, by number, those after ``after``."""
+    query = (
+        select(tokens.c.id, tokens.c.scopes)
+        .where(tokens.c.id > after, tokens.c.role == "fineGrained", tokens.c.scopes.is_not(None))
+        .order_by(tokens.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.scopes) for row in tx.execute(query)]
 
 
 def delete_token(tx: Tx, token_id: int) -> str | None:

@@ -1,17 +1,20 @@
-"""Signing in programs by OAuth: the device flow, refreshing with rotation, and who the token belongs to.
+"""Signing in programs by OAuth: issuing tokens, the device flow, refreshing with rotation, and revoking.
 
-Refusals are `OauthRefused` with the words of RFC 6749 and RFC 8628. The authorization-code flow is not here.
+Refusals are `OauthRefused` with the words of RFC 6749 and RFC 8628. The authorization-code flow is in `oauth_codes`.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from openhood.base.errors import BadRequest, NotFound, OauthRefused, TooManyRequests
 from openhood.domain import audit
 from openhood.domain.access import Viewer
-from openhood.domain.accounts import credential_rows, oauth_rows, rows
+from openhood.domain.accounts import client_rows, credential_rows, oauth_code_rows, oauth_rows, rows
+from openhood.domain.accounts.clients import Credentials, authenticate
+from openhood.domain.accounts.oauth_scopes import check_scope, make_grants
 from openhood.domain.accounts.rules import require_writer
 from openhood.domain.accounts.types import DeviceRequest, DeviceStart, IssuedTokens, OauthClient
 from openhood.domain.services import Services
@@ -27,6 +30,8 @@ DEVICE_LIFE = timedelta(minutes=15)
 POLL_INTERVAL_S = 5
 # Clients refresh on every call once less than a day is left, so much more than that.
 ACCESS_LIFE = timedelta(days=30)
+# Tokens of web applications lie in browsers and sessions, and are refreshed by what is behind them.
+APP_ACCESS_LIFE = timedelta(hours=8)
 REFRESH_LIFE = timedelta(days=90)
 # Several processes may refresh at once with the same token.
 REFRESH_GRACE = timedelta(seconds=120)
@@ -37,49 +42,25 @@ MAX_CODE_FAILURES = 20
 # No vowels, so no words; no look-alikes.
 _CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 
-# What a scope lets a token do, in the names of fine-grained permissions. Source: hub-docs `oauth`.
-SCOPE_PERMISSIONS = {
-    "openid": (),
-    "profile": (),
-    "email": (),
-    "read-billing": (),
-    "read-memberships": ("org.read",),
-    "read-repos": ("repo.content.read",),
-    "gated-repos": (),
-    "contribute-repos": ("repo.content.read", "discussion.write"),
-    "write-repos": ("repo.content.read", "repo.write"),
-    "manage-repos": ("repo.content.read", "repo.write"),
-    "read-collections": ("collection.read",),
-    "write-collections": ("collection.read", "collection.write"),
-    "write-discussions": ("discussion.write",),
-    "inference-api": ("inference.serverless.write",),
-    "read-endpoints": (),
-    "write-endpoints": ("inference.endpoints.write",),
-    "jobs": ("job.write",),
-    "webhooks": ("user.webhooks.read", "user.webhooks.write"),
-}
-
 
 def ensure_builtin_clients(sv: Services) -> None:
     """Register the client that ``hf auth login`` uses; does nothing the second time. Opens a write unit at first."""
     with sv.db.read() as tx:
-        if oauth_rows.get_client(tx, CLIENT_ID_OF_HF) is not None:
+        if client_rows.get_client(tx, CLIENT_ID_OF_HF) is not None:
             return
     with sv.db.write() as tx:
-        oauth_rows.add_client(
-            tx, client_id=CLIENT_ID_OF_HF, name="Hugging Face CLI", device_flow=True, at=sv.clock.now()
-        )
+        client_rows.add_builtin(tx, client_id=CLIENT_ID_OF_HF, name="Hugging Face CLI", at=sv.clock.now())
 
 
-def start_device_flow(sv: Services, *, client_id: str, scope: str) -> DeviceStart:
+def start_device_flow(sv: Services, *, credentials: Credentials, scope: str) -> DeviceStart:
     """Begin a device sign-in. Opens a read unit, then a write unit.
 
     Raises: OauthRefused (``invalid_client``, ``unauthorized_client``, ``invalid_scope``).
     """
-    client = _get_client(sv, client_id)
+    client = authenticate(sv, credentials)
     if not client.device_flow:
         raise OauthRefused("unauthorized_client", "This client may not use the device flow.")
-    scopes = check_scope(scope)
+    scopes = choose_scopes(client, scope)
     now = sv.clock.now()
     device_code = ids.new_secret("hf_device_")
     with sv.db.write() as tx:
@@ -117,7 +98,7 @@ def see_device_request(sv: Services, viewer: Viewer, *, user_code: str) -> Devic
     code = read_code(user_code)
     with sv.db.read() as tx:
         grant = oauth_rows.find_grant(tx, code)
-        client = None if grant is None else oauth_rows.get_client(tx, grant.client_id)
+        client = None if grant is None else client_rows.get_client(tx, grant.client_id)
     if grant is None or client is None or grant.status != "pending" or grant.expires_at <= now:
         sv.attempts.failed(key, window_s=600, now=now)
         raise NotFound(
@@ -151,18 +132,19 @@ def answer_device_request(sv: Services, viewer: Viewer, *, user_code: str, appro
             actor=viewer.name,
             action=f"oauth.device_{status}",
             subject=viewer.name,
+            owner_id=viewer.user_id,
             client=request.client_name,
         )
     return request
 
 
-def redeem_device_code(sv: Services, *, client_id: str, device_code: str) -> IssuedTokens:
+def redeem_device_code(sv: Services, *, credentials: Credentials, device_code: str) -> IssuedTokens:
     """Exchange an approved device code for tokens, once. Opens a read unit, then a write unit.
 
     Raises: OauthRefused (``authorization_pending``, ``slow_down``, ``access_denied``, ``expired_token``,
     ``invalid_grant``, ``invalid_client``).
     """
-    client = _get_client(sv, client_id)
+    client = authenticate(sv, credentials)
     device_hash = ids.hash_secret(device_code)
     now = sv.clock.now()
     refusal: OauthRefused | None = None
@@ -182,19 +164,28 @@ def redeem_device_code(sv: Services, *, client_id: str, device_code: str) -> Iss
             oauth_rows.delete_grant(tx, device_hash)
             assert grant.user_id is not None
             oauth_rows.delete_expired(tx, now=now, user_id=grant.user_id)
-            return _issue(
-                sv, tx, user_id=grant.user_id, client=client, scope=grant.scope, family=ids.new_hex_id()
+            return issue(
+                sv,
+                tx,
+                user_id=grant.user_id,
+                client=client,
+                scope=grant.scope,
+                org_ids=None,
+                family=ids.new_hex_id(),
             )
     raise refusal
 
 
-def refresh(sv: Services, *, client_id: str, refresh_token: str) -> IssuedTokens:
+def refresh(
+    sv: Services, *, credentials: Credentials, refresh_token: str, scope: str | None = None
+) -> IssuedTokens:
     """Exchange a refresh token for new tokens; the old one works for two more minutes. Opens a read and a write unit.
 
     One that comes back later was stolen from, or by, somebody: the whole sign-in ends.
-    Raises: OauthRefused (``invalid_grant``, ``invalid_client``).
+    Args: ``scope`` may name fewer scopes than were granted, for this access token alone.
+    Raises: OauthRefused (``invalid_grant``, ``invalid_client``, ``invalid_scope``).
     """
-    client = _get_client(sv, client_id)
+    client = authenticate(sv, credentials)
     secret_hash = ids.hash_secret(refresh_token)
     now = sv.clock.now()
     with sv.db.write() as tx:
@@ -205,27 +196,86 @@ def refresh(sv: Services, *, client_id: str, refresh_token: str) -> IssuedTokens
         if known.expires_at <= now:
             raise OauthRefused("invalid_grant", "The refresh token has expired. Log in again.")
         if known.replaced_at is None or now - known.replaced_at <= REFRESH_GRACE:
+            narrowed = _narrow(known.scope, scope)
             oauth_rows.set_replaced(tx, secret_hash, at=now)
             oauth_rows.shorten_access_tokens(tx, known.family, expires_at=now + ACCESS_GRACE)
-            return _issue(
-                sv, tx, user_id=known.user_id, client=client, scope=known.scope, family=known.family
+            return issue(
+                sv,
+                tx,
+                user_id=known.user_id,
+                client=client,
+                scope=known.scope,
+                org_ids=known.org_ids,
+                family=known.family,
+                narrowed=narrowed,
             )
         credential_rows.delete_family(tx, known.family)
         audit.record(
-            tx, at=now, actor=owner.name, action="oauth.reuse", subject=owner.name, client=client.name
+            tx,
+            at=now,
+            actor=owner.name,
+            action="oauth.reuse",
+            subject=owner.name,
+            owner_id=owner.id,
+            client=client.name,
         )
     raise OauthRefused(
         "invalid_grant", "This refresh token was used before, so the sign-in was revoked. Log in again."
     )
 
 
-def check_scope(scope: str) -> tuple[str, ...]:
-    """Return the scopes of a space-separated list, sorted. Raises OauthRefused (``invalid_scope``)."""
-    scopes = sorted(set(scope.split()))
-    for each in scopes:
-        if each not in SCOPE_PERMISSIONS:
-            raise OauthRefused("invalid_scope", f"Unknown scope {each[:60]!r}.")
-    return tuple(scopes)
+def revoke(sv: Services, *, credentials: Credentials, token: str) -> None:
+    """End the sign-in that an access or refresh token of this client belongs to. Opens a read and a write unit.
+
+    Nothing happens for an unknown token, or another client's. Source: RFC 7009.
+    Raises: OauthRefused (``invalid_client``).
+    """
+    client = authenticate(sv, credentials)
+    secret_hash = ids.hash_secret(token)
+    with sv.db.write() as tx:
+        found = oauth_rows.find_family(tx, secret_hash)
+        if found is None or found.client_id != client.client_id:
+            return
+        credential_rows.delete_family(tx, found.family)
+        owner = rows.get_account_by_id(tx, found.user_id)
+        name = "" if owner is None else owner.name
+        audit.record(
+            tx,
+            at=sv.clock.now(),
+            actor=name,
+            action="oauth.revoke",
+            subject=name,
+            owner_id=found.user_id,
+            client=client.name,
+        )
+
+
+def choose_scopes(client: OauthClient, scope: str) -> tuple[str, ...]:
+    """Return the scopes a client asks for; the ones it registered where it asks for none.
+
+    Raises: OauthRefused (``invalid_scope``) for an unknown one, or one that the client did not register.
+    """
+    scopes = check_scope(scope)
+    if not client.scopes and client.owner_id is None and client.client_id == CLIENT_ID_OF_HF:
+        # `hf auth login` asks for no scope and expects to be able to do everything.
+        return scopes
+    if not scopes:
+        return client.scopes or ("openid", "profile")
+    extra = set(scopes) - set(client.scopes) if client.scopes else set()
+    if extra:
+        raise OauthRefused(
+            "invalid_scope", f"This client did not register the scopes: {', '.join(sorted(extra))}."
+        )
+    return scopes
+
+
+def sweep_oauth(sv: Services, payload: Mapping[str, object]) -> None:
+    """Forget what ended: codes, device sign-ins, tokens of programs, clients nobody used. Opens write units."""
+    now = sv.clock.now()
+    with sv.db.write() as tx:
+        oauth_code_rows.delete_stale(tx, now=now, codes_before=now - timedelta(days=1))
+    with sv.db.write() as tx:
+        client_rows.delete_unused(tx, before=now - timedelta(days=30), keep=CLIENT_ID_OF_HF, limit=500)
 
 
 def show_code(user_code: str) -> str:
@@ -237,14 +287,6 @@ def read_code(text: str) -> str:
     """Return a user code as stored, however it was typed; something no code is where it cannot be one."""
     code = "".join(character for character in text.upper() if character.isascii() and character.isalpha())
     return code if len(code) == 8 else "-"
-
-
-def _get_client(sv: Services, client_id: str) -> OauthClient:
-    with sv.db.read() as tx:
-        client = oauth_rows.get_client(tx, client_id)
-    if client is None:
-        raise OauthRefused("invalid_client", "The client_id is not registered with this hub.")
-    return client
 
 
 def _wait(tx: Tx, device_hash: str, grant: oauth_rows.DeviceGrant, now: datetime) -> OauthRefused:
@@ -259,27 +301,44 @@ def _wait(tx: Tx, device_hash: str, grant: oauth_rows.DeviceGrant, now: datetime
     return OauthRefused("authorization_pending", "Waiting for approval in the browser.")
 
 
-def _issue(
-    sv: Services, tx: Tx, *, user_id: int, client: OauthClient, scope: str, family: str
+def issue(
+    sv: Services,
+    tx: Tx,
+    *,
+    user_id: int,
+    client: OauthClient,
+    scope: str,
+    org_ids: Sequence[str] | None,
+    family: str,
+    narrowed: str | None = None,
 ) -> IssuedTokens:
+    """Add an access token and a refresh token in the caller's unit and return them.
+
+    Args: ``scope`` is empty for everything the person can do; ``org_ids`` are the organizations it reaches, None
+    without such a choice; ``narrowed`` are the access token's scopes where they are fewer.
+    Raises: OauthRefused (``access_denied``) where the account is closed.
+    """
     now = sv.clock.now()
     owner = rows.get_account_by_id(tx, user_id)
     if owner is None or not owner.is_active:
         raise OauthRefused("access_denied", "The account is closed.")
     access, renewal = ids.new_secret(ACCESS_PREFIX), ids.new_secret(REFRESH_PREFIX)
-    scopes = scope.split()
+    life = ACCESS_LIFE if org_ids is None else APP_ACCESS_LIFE
+    shown = scope if narrowed is None else narrowed
+    orgs = None
+    if org_ids is not None:
+        orgs = oauth_code_rows.pick_orgs([each.org for each in rows.list_memberships(tx, user_id)], org_ids)
     credential_rows.insert_token(
         tx,
         user_id=user_id,
         # The name huggingface_hub gives a token without one, and older versions need one.
         display_name=f"oauth-{owner.name}",
         kind="oauth",
-        # `hf auth login` asks for no scope and expects to be able to do everything.
-        role="fineGrained" if scopes else "write",
-        scopes=_scopes_of(scopes) if scopes else None,
+        role="fineGrained" if scope else "write",
+        scopes=make_grants(shown.split(), owner=owner, orgs=orgs) if scope else None,
         secret=access,
         at=now,
-        expires_at=now + ACCESS_LIFE,
+        expires_at=now + life,
         oauth_client_id=client.client_id,
         oauth_family=family,
     )
@@ -289,14 +348,29 @@ def _issue(
         user_id=user_id,
         client_id=client.client_id,
         scope=scope,
+        org_ids=org_ids,
         family=family,
         at=now,
         expires_at=now + REFRESH_LIFE,
     )
-    audit.record(tx, at=now, actor=owner.name, action="oauth.issue", subject=owner.name, client=client.name)
-    return IssuedTokens(access, renewal, int(ACCESS_LIFE.total_seconds()), scope)
+    audit.record(
+        tx,
+        at=now,
+        actor=owner.name,
+        action="oauth.issue",
+        subject=owner.name,
+        owner_id=owner.id,
+        client=client.name,
+    )
+    return IssuedTokens(access, renewal, int(life.total_seconds()), shown)
 
 
-def _scopes_of(scopes: list[str]) -> dict[str, object]:
-    allowed = {permission for each in scopes for permission in SCOPE_PERMISSIONS[each]}
-    return {"global": sorted(allowed), "scoped": [], "canReadGatedRepos": "gated-repos" in scopes}
+def _narrow(granted: str, asked: str | None) -> str | None:
+    """Return the scopes of one access token, None for all that were granted. Raises OauthRefused."""
+    if not asked or not asked.split():
+        return None
+    scopes = check_scope(asked)
+    # What may do everything has no scopes to be narrowed to.
+    if not granted or set(scopes) - set(granted.split()):
+        raise OauthRefused("invalid_scope", "Refreshing cannot add scopes to what was granted. Log in again.")
+    return " ".join(scopes)

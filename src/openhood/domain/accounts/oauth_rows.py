@@ -1,16 +1,16 @@
-"""Reading and writing the rows of OAuth clients, device sign-ins and refresh tokens. No rules, no commits."""
+"""Reading and writing the rows of device sign-ins and refresh tokens. No rules, no commits."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import delete, insert, or_, select, update
 
-from openhood.domain.accounts.types import OauthClient
 from openhood.infra.db.engine import Tx, insert_ignore
-from openhood.infra.db.tables import device_grants, oauth_clients, refresh_tokens, tokens
+from openhood.infra.db.tables import device_grants, refresh_tokens, tokens
 
 Status = Literal["pending", "approved", "denied"]
 
@@ -32,7 +32,10 @@ class DeviceGrant:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token; ``replaced_at`` is when it was exchanged for a newer one."""
+    """A refresh token; ``replaced_at`` is when it was exchanged for a newer one.
+
+    ``org_ids`` are the organizations a person chose, None for a sign-in without that choice.
+    """
 
     user_id: int
     client_id: str
@@ -40,6 +43,16 @@ class RefreshToken:
     family: str
     expires_at: datetime
     replaced_at: datetime | None
+    org_ids: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A sign-in of a program: every token that came from one grant."""
+
+    family: str
+    client_id: str
+    user_id: int
 
 
 _GRANT: tuple[Any, ...] = (
@@ -60,24 +73,8 @@ _REFRESH: tuple[Any, ...] = (
     refresh_tokens.c.family,
     refresh_tokens.c.expires_at,
     refresh_tokens.c.replaced_at,
+    refresh_tokens.c.org_ids,
 )
-
-
-def get_client(tx: Tx, client_id: str) -> OauthClient | None:
-    """Return a registered client."""
-    row = tx.execute(select(oauth_clients).where(oauth_clients.c.client_id == client_id)).first()
-    if row is None:
-        return None
-    return OauthClient(row.client_id, row.name, row.is_public, row.device_flow, tuple(row.scopes))
-
-
-def add_client(tx: Tx, *, client_id: str, name: str, device_flow: bool, at: datetime) -> None:
-    """Register a public client; an existing one stays as it is."""
-    tx.execute(
-        insert_ignore(tx, oauth_clients).values(
-            client_id=client_id, name=name, is_public=True, device_flow=device_flow, created_at=at
-        )
-    )
 
 
 def insert_grant(
@@ -153,6 +150,7 @@ def insert_refresh_token(
     user_id: int,
     client_id: str,
     scope: str,
+    org_ids: Sequence[str] | None,
     family: str,
     at: datetime,
     expires_at: datetime,
@@ -164,6 +162,7 @@ def insert_refresh_token(
             user_id=user_id,
             client_id=client_id,
             scope=scope,
+            org_ids=None if org_ids is None else list(org_ids),
             family=family,
             created_at=at,
             expires_at=expires_at,
@@ -176,6 +175,25 @@ def get_refresh_token(tx: Tx, secret_hash: str) -> RefreshToken | None:
     query = select(*_REFRESH).where(refresh_tokens.c.secret_hash == secret_hash).with_for_update()
     row = tx.execute(query).first()
     return None if row is None else RefreshToken(**row._mapping)
+
+
+def find_family(tx: Tx, secret_hash: str) -> Family | None:
+    """Return the sign-in that a refresh or access token belongs to."""
+    queries = (
+        select(refresh_tokens.c.family, refresh_tokens.c.client_id, refresh_tokens.c.user_id).where(
+            refresh_tokens.c.secret_hash == secret_hash
+        ),
+        select(
+            tokens.c.oauth_family.label("family"),
+            tokens.c.oauth_client_id.label("client_id"),
+            tokens.c.user_id,
+        ).where(tokens.c.secret_hash == secret_hash, tokens.c.oauth_family.is_not(None)),
+    )
+    for query in queries:
+        row = tx.execute(query).first()
+        if row is not None:
+            return Family(row.family, row.client_id, row.user_id)
+    return None
 
 
 def set_replaced(tx: Tx, secret_hash: str, *, at: datetime) -> None:

@@ -12,7 +12,9 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, and_, case, delete, func, insert, or_, select, update
 
 from openhood.domain.access import OrgRole, Viewer
+from openhood.domain.accounts import group_rows, redirect_rows
 from openhood.domain.accounts.types import Account, Counts, Member, Membership
+from openhood.domain.accounts.visible_rows import visible_to
 from openhood.infra import ids
 from openhood.infra.db.engine import Tx, insert_ignore, upsert
 from openhood.infra.db.tables import accounts, invitations, memberships, repos
@@ -32,6 +34,7 @@ _COLUMNS: tuple[Any, ...] = (
     accounts.c.default_visibility,
     accounts.c.created_at,
     accounts.c.settings,
+    accounts.c.org_id,
 )
 
 
@@ -51,6 +54,7 @@ def _account(row: Row[*tuple[Any, ...]]) -> Account:
         default_visibility=row.default_visibility,
         created_at=row.created_at,
         settings=row.settings,
+        org_id=row.org_id,
     )
 
 
@@ -65,6 +69,12 @@ def get_account(tx: Tx, name: str) -> Account | None:
 def get_account_by_id(tx: Tx, account_id: int) -> Account | None:
     """Return the account with this row number."""
     row = tx.execute(select(*_COLUMNS).where(accounts.c.id == account_id)).first()
+    return None if row is None else _account(row)
+
+
+def get_account_by_hex_id(tx: Tx, hex_id: str) -> Account | None:
+    """Return the account with this object id."""
+    row = tx.execute(select(*_COLUMNS).where(accounts.c.hex_id == hex_id)).first()
     return None if row is None else _account(row)
 
 
@@ -88,7 +98,7 @@ def lock_account(tx: Tx, account_id: int) -> None:
 def insert_account(
     tx: Tx,
     *,
-    kind: Literal["user", "org"],
+    kind: Literal["user", "org", "service"],
     name: str,
     fullname: str,
     email: str | None,
@@ -96,13 +106,15 @@ def insert_account(
     is_admin: bool,
     default_visibility: str,
     at: datetime,
+    org_id: int | None = None,
 ) -> Account | None:
-    """Add an account; None where the name or the e-mail address is taken."""
+    """Add an account; None where the name is or was another's, or the e-mail address is taken."""
     statement = (
         insert_ignore(tx, accounts)
         .values(
             hex_id=ids.new_hex_id(),
             kind=kind,
+            org_id=org_id,
             name=name,
             name_key=name.lower(),
             fullname=fullname,
@@ -118,6 +130,10 @@ def insert_account(
         .returning(*_COLUMNS)
     )
     row = tx.execute(statement).first()
+    # Asked afterwards: PostgreSQL made the insertion wait for whoever was just giving the name up.
+    if row is not None and redirect_rows.get_holder(tx, name) is not None:
+        tx.execute(delete(accounts).where(accounts.c.id == row.id))
+        return None
     return None if row is None else _account(row)
 
 
@@ -169,7 +185,9 @@ def get_role(tx: Tx, *, org_id: int, user_id: int) -> OrgRole | None:
 
 
 def set_role(tx: Tx, *, org_id: int, user_id: int, role: OrgRole, at: datetime) -> None:
-    """Add or change a membership."""
+    """Add or change a membership; who is new joins the resource groups that take everybody in."""
+    if get_role(tx, org_id=org_id, user_id=user_id) is None:
+        group_rows.join_by_itself(tx, org_id=org_id, user_id=user_id, at=at)
     tx.execute(
         upsert(tx, memberships, key=["org_id", "user_id"], update=["role"]).values(
             org_id=org_id, user_id=user_id, role=role.label, created_at=at
@@ -178,7 +196,8 @@ def set_role(tx: Tx, *, org_id: int, user_id: int, role: OrgRole, at: datetime) 
 
 
 def delete_membership(tx: Tx, *, org_id: int, user_id: int) -> bool:
-    """Remove a membership; tells whether there was one."""
+    """Remove a membership and the roles in resource groups; tells whether there was one."""
+    group_rows.leave_all(tx, org_id=org_id, user_id=user_id)
     gone = delete(memberships).where(memberships.c.org_id == org_id, memberships.c.user_id == user_id)
     return tx.execute(gone).rowcount > 0
 
@@ -193,17 +212,21 @@ def count_org_admins(tx: Tx, org_id: int) -> int:
     return tx.execute(query).scalar_one()
 
 
-def list_members(tx: Tx, org_id: int, *, search: str | None, after: str | None, limit: int) -> list[Member]:
-    """Return the active members of an organization by name."""
+def list_members(
+    tx: Tx, org_id: int, *, search: str | None, email: str | None, after: str | None, limit: int
+) -> list[Member]:
+    """Return the people who are active members of an organization by name, no service accounts."""
     query = (
         select(*_COLUMNS, memberships.c.role)
         .join(memberships, accounts.c.id == memberships.c.user_id)
-        .where(memberships.c.org_id == org_id, accounts.c.is_active)
+        .where(memberships.c.org_id == org_id, accounts.c.is_active, accounts.c.kind == "user")
         .order_by(accounts.c.name_key)
         .limit(limit)
     )
     if after is not None:
         query = query.where(accounts.c.name_key > after)
+    if email:
+        query = query.where(accounts.c.email == email.lower())
     if search:
         query = query.where(matches(search))
     return [
@@ -212,11 +235,37 @@ def list_members(tx: Tx, org_id: int, *, search: str | None, after: str | None, 
 
 
 def count_members(tx: Tx, org_id: int) -> int:
-    """Return how many active members an organization has."""
+    """Return how many people are active members of an organization."""
     query = (
         select(func.count())
         .select_from(memberships.join(accounts, accounts.c.id == memberships.c.user_id))
-        .where(memberships.c.org_id == org_id, accounts.c.is_active)
+        .where(memberships.c.org_id == org_id, accounts.c.is_active, accounts.c.kind == "user")
+    )
+    return tx.execute(query).scalar_one()
+
+
+def list_service_accounts(tx: Tx, org_id: int) -> list[Member]:
+    """Return the active service accounts of an organization by name."""
+    query = (
+        select(*_COLUMNS, memberships.c.role)
+        .join(
+            memberships,
+            and_(memberships.c.user_id == accounts.c.id, memberships.c.org_id == accounts.c.org_id),
+        )
+        .where(accounts.c.org_id == org_id, accounts.c.kind == "service", accounts.c.is_active)
+        .order_by(accounts.c.name_key)
+    )
+    return [
+        Member(_account(row), OrgRole.from_label(row.role) or OrgRole.NO_ACCESS) for row in tx.execute(query)
+    ]
+
+
+def count_service_accounts(tx: Tx, org_id: int) -> int:
+    """Return how many active service accounts an organization has."""
+    query = (
+        select(func.count())
+        .select_from(accounts)
+        .where(accounts.c.org_id == org_id, accounts.c.kind == "service", accounts.c.is_active)
     )
     return tx.execute(query).scalar_one()
 
@@ -239,10 +288,7 @@ def count_repos(tx: Tx, viewer: Viewer, owner_id: int) -> Counts:
     """Return how many repositories of a namespace the viewer may know of, by type."""
     query: Select[Any] = select(
         *(func.sum(case((repos.c.type == kind, 1), else_=0)) for kind in ("model", "dataset", "space"))
-    ).where(repos.c.owner_id == owner_id)
-    sees_private = viewer.is_admin or viewer.role_in(owner_id) >= OrgRole.READ
-    if not sees_private or (viewer.token is not None and viewer.token.role == "fineGrained"):
-        query = query.where(repos.c.visibility != "private")
+    ).where(repos.c.owner_id == owner_id, visible_to(viewer))
     row = tx.execute(query).one()
     return Counts(*(int(value or 0) for value in row))
 

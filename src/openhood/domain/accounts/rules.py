@@ -9,7 +9,7 @@ import re
 
 from openhood.base.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
 from openhood.domain.access import OrgRole, Viewer
-from openhood.domain.accounts import rows
+from openhood.domain.accounts import redirect_rows, rows
 from openhood.domain.accounts.types import Account
 from openhood.infra.db.engine import Tx
 
@@ -39,13 +39,56 @@ def require_writer(viewer: Viewer) -> None:
         )
 
 
-def require_org_admin(viewer: Viewer, org: Account) -> None:
-    """Raise unless the viewer administrates the organization, with credentials that allow it."""
-    token = viewer.token
-    if token is None or token.role != "fineGrained" or not token.allows_on_namespace("org.write", org.key):
-        require_writer(viewer)
-    if not viewer.is_admin and viewer.role_in(org.id) is not OrgRole.ADMIN:
+def require_person(viewer: Viewer) -> None:
+    """Raise what `require_writer` raises, and Forbidden for service accounts: their organization speaks for them."""
+    require_writer(viewer)
+    if viewer.is_service:
+        raise Forbidden("A service account cannot do this: an administrator of its organization can.")
+
+
+def require_org_admin(viewer: Viewer, org: Account, *, permission: str = "org.write") -> None:
+    """Raise unless the viewer administrates the organization, with credentials that allow it.
+
+    Args: ``permission`` of a fine-grained token that is enough, beside ``org.write``.
+    """
+    require_org_permission(viewer, org, permission=permission)
+    if not may_administrate(viewer, org):
         raise Forbidden(f"Only an administrator of {org.name} may do this.")
+
+
+def require_org_permission(
+    viewer: Viewer, org: Account, *, permission: str, is_reading: bool = False
+) -> None:
+    """Raise unless the viewer's credentials allow something in an organization; says nothing of roles.
+
+    Args: ``is_reading``: tokens with the role ``read`` are enough too.
+    """
+    token = viewer.token
+    if token is not None and token.role == "fineGrained":
+        if any(token.allows_on_namespace(each, org.key) for each in (permission, "org.write")):
+            return
+    elif token is not None and token.role == "read" and is_reading:
+        return
+    require_writer(viewer)
+
+
+def require_org_member(viewer: Viewer, org: Account, *, permission: str = "org.read") -> None:
+    """Raise unless the viewer is a member of an organization, with credentials that may know of its settings.
+
+    Args: ``permission`` of a fine-grained token that is enough, beside ``org.read`` and ``org.write``.
+    """
+    token = viewer.token
+    enough = (
+        permission if token is not None and token.allows_on_namespace(permission, org.key) else "org.read"
+    )
+    require_org_permission(viewer, org, permission=enough, is_reading=True)
+    if not viewer.is_admin and org.id not in viewer.roles:
+        raise Forbidden(f"Only members of {org.name} may see this.")
+
+
+def may_administrate(viewer: Viewer, org: Account) -> bool:
+    """Tell whether the viewer administrates an organization, or the hub."""
+    return viewer.is_admin or viewer.role_in(org.id) is OrgRole.ADMIN
 
 
 def check_password(password: str) -> str:
@@ -100,7 +143,7 @@ def check_avatar(url: str) -> str | None:
 
 def taken(tx: Tx, name: str) -> Conflict:
     """Return the refusal that fits an account whose row could not be inserted."""
-    if rows.get_account(tx, name) is not None:
+    if rows.get_account(tx, name) is not None or redirect_rows.get_holder(tx, name) is not None:
         return Conflict(f"The name {name!r} is taken by another user or organization. Choose another one.")
     return Conflict("This e-mail address belongs to another account.")
 
@@ -117,6 +160,14 @@ def get_user(tx: Tx, name: str) -> Account:
     """Return the active user called ``name``. Raises NotFound."""
     account = find_account(tx, name)
     if account is None or account.is_org:
+        raise NotFound(f"There is no user called {name[:96]!r}.")
+    return account
+
+
+def get_person(tx: Tx, name: str) -> Account:
+    """Return the active user called ``name``, no service account. Raises NotFound."""
+    account = get_user(tx, name)
+    if account.is_service:
         raise NotFound(f"There is no user called {name[:96]!r}.")
     return account
 

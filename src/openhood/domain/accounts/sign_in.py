@@ -6,6 +6,7 @@ The first two functions run on every request: one statement each, no writes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +15,9 @@ from sqlalchemy import Row
 from openhood.base.errors import Forbidden, InvalidCredentials, TooManyRequests, Unauthorized
 from openhood.domain import audit
 from openhood.domain.access import ANONYMOUS, OrgRole, TokenGrant, Viewer
-from openhood.domain.accounts import credential_rows, rows
+from openhood.domain.accounts import credential_rows, policies, rows, second_factor
 from openhood.domain.accounts.rules import check_password
+from openhood.domain.accounts.second_factor import SecondFactorNeeded
 from openhood.domain.accounts.tokens import read_grants
 from openhood.domain.accounts.types import Account, SessionSecret
 from openhood.domain.services import Services
@@ -54,7 +56,20 @@ def by_token(sv: Services, secret: str) -> Viewer:
         scoped=scoped,
         can_read_gated=can_read_gated,
     )
-    return _viewer(found, grant)
+    denied = frozenset(
+        each.org_id
+        for each in found
+        if each.org_id is not None
+        and not policies.lets_in(
+            policies.read_policy(each.token_policy),
+            grant,
+            org_key=each.org_key,
+            approval=each.approval,
+            is_service=each.user_kind == "service",
+            now=now,
+        )
+    )
+    return _viewer(found, replace(grant, denied_orgs=denied) if denied else grant)
 
 
 def by_session(sv: Services, secret: str) -> Viewer:
@@ -70,14 +85,25 @@ def by_session(sv: Services, secret: str) -> Viewer:
     return _viewer(found, None)
 
 
+def by_number(tx: Tx, user_id: int) -> Viewer | None:
+    """Return an active account as a viewer without a token, to ask what it may know of. In the caller's unit."""
+    found = credential_rows.find_person(tx, user_id)
+    return _viewer(found, None) if found else None
+
+
 def sign_in_with_password(
     sv: Services, *, name_or_email: str, password: str, user_agent: str = ""
 ) -> SessionSecret:
     """Check a password and begin a browser session. Opens a read unit, then a write unit.
 
-    Raises: InvalidCredentials; TooManyRequests after ten failures within five minutes.
+    Raises: InvalidCredentials; TooManyRequests after ten failures within five minutes; SecondFactorNeeded where a
+    code has to follow, see `sign_in_with_code`.
     """
     account, stored = _check_password(sv, name_or_email, password)
+    with sv.db.read() as tx:
+        is_half = second_factor.is_on(tx, account.id)
+    if is_half:
+        raise SecondFactorNeeded(second_factor.make_pass(sv, account, stored))
     better = hash_password(password) if needs_rehash(stored) else None
     now = sv.clock.now()
     with sv.db.write() as tx:
@@ -85,8 +111,39 @@ def sign_in_with_password(
             rows.update_account(tx, account.id, password_hash=better)
         credential_rows.delete_sessions_of(tx, account.id, expired_at=now)
         session = begin_session(sv, tx, account, user_agent=user_agent)
-        audit.record(tx, at=now, actor=account.name, action="session.create", subject=account.name)
+        audit.record(
+            tx, at=now, actor=account.name, action="session.create", subject=account.name, owner_id=account.id
+        )
     return session
+
+
+def sign_in_with_code(sv: Services, *, step_pass: str, code: str, user_agent: str = "") -> SessionSecret:
+    """Finish what `sign_in_with_password` began with the code of a second factor. Opens units of its own.
+
+    Raises: Unauthorized where the first step is too long ago; InvalidCredentials, TooManyRequests.
+    """
+    account = second_factor.take_pass(sv, step_pass, code=code)
+    now = sv.clock.now()
+    with sv.db.write() as tx:
+        credential_rows.delete_sessions_of(tx, account.id, expired_at=now)
+        session = begin_session(sv, tx, account, user_agent=user_agent)
+        audit.record(
+            tx, at=now, actor=account.name, action="session.create", subject=account.name, owner_id=account.id
+        )
+    return session
+
+
+def check_own_password(sv: Services, viewer: Viewer, password: str) -> None:
+    """Make sure that the person in a session is still its owner. Opens a read unit.
+
+    Accounts without a password pass: there is nothing to ask for. Raises: InvalidCredentials, TooManyRequests.
+    """
+    if viewer.user_id is None:
+        return
+    with sv.db.read() as tx:
+        stored = rows.get_password_hash(tx, viewer.user_id)
+    if stored is not None:
+        _check_password(sv, viewer.name, password)
 
 
 def begin_session(sv: Services, tx: Tx, account: Account, *, user_agent: str) -> SessionSecret:
@@ -125,7 +182,12 @@ def change_password(sv: Services, viewer: Viewer, *, old: str, new: str) -> None
         rows.update_account(tx, account.id, password_hash=hashed)
         credential_rows.delete_sessions_of(tx, account.id)
         audit.record(
-            tx, at=sv.clock.now(), actor=account.name, action="user.set_password", subject=account.name
+            tx,
+            at=sv.clock.now(),
+            actor=account.name,
+            action="user.set_password",
+            subject=account.name,
+            owner_id=account.id,
         )
 
 
@@ -154,11 +216,14 @@ def _find(tx: Tx, name_or_email: str) -> Account | None:
         account = rows.get_account_by_email(tx, name_or_email.lower())
     else:
         account = rows.get_account(tx, name_or_email)
-    return account if account is not None and account.is_active and not account.is_org else None
+    return account if account is not None and account.is_active and account.kind == "user" else None
 
 
 def _viewer(found: Sequence[Row[*tuple[Any, ...]]], token: TokenGrant | None) -> Viewer:
     row = found[0]
+    denied = frozenset() if token is None else token.denied_orgs
+    # Where an organization does not let the token in, it acts as one of a stranger.
+    inside = [each for each in found if each.org_id is not None and each.org_id not in denied]
     return Viewer(
         user_id=row.user_id,
         hex_id=row.user_hex_id,
@@ -166,10 +231,13 @@ def _viewer(found: Sequence[Row[*tuple[Any, ...]]], token: TokenGrant | None) ->
         fullname=row.fullname,
         email=row.email,
         is_admin=row.is_admin,
-        roles={
-            each.org_id: OrgRole.from_label(each.org_role) or OrgRole.NO_ACCESS
-            for each in found
-            if each.org_id is not None
+        roles={each.org_id: OrgRole.from_label(each.org_role) or OrgRole.NO_ACCESS for each in inside},
+        group_roles={
+            each.group_id: OrgRole.from_label(each.group_role) or OrgRole.NO_ACCESS
+            for each in inside
+            if each.group_id is not None
         },
+        ungrouped_orgs=frozenset(each.org_id for each in inside if not each.has_groups),
+        is_service=row.user_kind == "service",
         token=token,
     )

@@ -61,7 +61,9 @@ def sign_up(
         account = add_user(
             sv, tx, name=checked, password_hash=hashed, email=address, fullname="", is_admin=False
         )
-        audit.record(tx, at=now, actor=account.name, action="user.sign_up", subject=account.name)
+        audit.record(
+            tx, at=now, actor=account.name, action="user.sign_up", subject=account.name, owner_id=account.id
+        )
         return begin_session(sv, tx, account, user_agent=user_agent)
 
 
@@ -148,5 +150,7 @@ def use_setup_link(
         account = add_user(
             sv, tx, name=checked, password_hash=hashed, email=address, fullname="", is_admin=True
         )
-        audit.record(tx, at=now, actor=account.name, action="hub.setup", subject=account.name)
+        audit.record(
+            tx, at=now, actor=account.name, action="hub.setup", subject=account.name, owner_id=account.id
+        )
         return begin_session(sv, tx, account, user_agent=user_agent)

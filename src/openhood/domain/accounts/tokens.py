@@ -12,10 +12,10 @@ from typing import Literal
 from openhood.base.errors import BadRequest, Conflict, Forbidden, HubError, NotFound
 from openhood.base.names import RepoId, check_any_account_name
 from openhood.domain import audit
-from openhood.domain.access import ScopedGrant, Viewer
-from openhood.domain.accounts import credential_rows, rows
-from openhood.domain.accounts.rules import get_user, require_writer
-from openhood.domain.accounts.types import TokenInfo
+from openhood.domain.access import OrgRole, ScopedGrant, Viewer
+from openhood.domain.accounts import credential_rows, policies, rows
+from openhood.domain.accounts.rules import get_user, require_person, require_writer
+from openhood.domain.accounts.types import Account, TokenInfo
 from openhood.domain.services import Services
 from openhood.infra import ids
 from openhood.infra.db.engine import Tx
@@ -76,13 +76,15 @@ def create_token(
 ) -> tuple[TokenInfo, str]:
     """Create an access token of ``user`` and return it with its secret, which is stored nowhere.
 
-    Opens a write unit. People create their own, administrators anybody's. A token cannot create one that outlives
+    Opens a write unit. People create their own, administrators anybody's, those of an organization also the ones of
+    its service accounts. A token cannot create one that outlives
     it. ``value`` gives the secret (administrators only): where ``user`` has a token with it already, that one is
     changed to what is asked, so that a declaration can be applied twice.
 
-    Raises: NotFound, Unauthorized, Forbidden, BadRequest, Conflict for a value of somebody else's.
+    Raises: NotFound, Unauthorized, Forbidden (also where an organization's policy refuses such a token),
+    BadRequest, Conflict for a value of somebody else's.
     """
-    require_writer(viewer)
+    require_person(viewer)
     _check_lifetime(sv, viewer, expires_at)
     if value is not None:
         _check_value(viewer, value)
@@ -95,10 +97,12 @@ def create_token(
     now = sv.clock.now()
     with sv.db.write() as tx:
         owner = get_user(tx, user)
-        if owner.id != viewer.user_id and not viewer.is_admin:
+        if not _may_make_for(viewer, owner):
             raise Forbidden("You may create tokens for yourself only.")
+        asked: list[Account] = []
         if grants is not None:
             grants = _with_hex_ids(tx, grants)
+            asked = policies.check_new_token(tx, owner, grants, expires_at=expires_at, now=now)
         known = credential_rows.get_token_by_hash(tx, ids.hash_secret(secret))
         if known is None:
             token_id = credential_rows.insert_token(
@@ -122,6 +126,8 @@ def create_token(
         info = credential_rows.get_token(tx, token_id)
         if info is None:
             raise NotFound("The token is gone.")
+        is_changed = known is not None and known.scopes != info.scopes
+        policies.ask(tx, viewer, token_id, asked, is_changed=is_changed, now=now)
         if info != known:
             audit.record(
                 tx,
@@ -129,6 +135,7 @@ def create_token(
                 actor=viewer.name,
                 action="token.create" if known is None else "token.update",
                 subject=owner.name,
+                owner_id=owner.org_id or owner.id,
                 token=info.hex_id,
                 display_name=name,
                 role=checked_role,
@@ -141,7 +148,7 @@ def list_tokens(sv: Services, viewer: Viewer, *, user: str) -> list[TokenInfo]:
 
     Raises: NotFound, Unauthorized, Forbidden.
     """
-    require_writer(viewer)
+    require_person(viewer)
     with sv.db.read() as tx:
         owner = get_user(tx, user)
         if owner.id != viewer.user_id and not viewer.is_admin:
@@ -323,10 +330,19 @@ def _may_revoke(tx: Tx, viewer: Viewer, info: TokenInfo) -> bool:
     if viewer.is_admin:
         return True
     owner = rows.get_account(tx, info.user_name)
-    return owner is not None and owner.id == viewer.user_id
+    return owner is not None and _may_make_for(viewer, owner)
+
+
+def _may_make_for(viewer: Viewer, owner: Account) -> bool:
+    if viewer.is_admin:
+        return True
+    if owner.org_id is not None:
+        return viewer.role_in(owner.org_id) is OrgRole.ADMIN
+    return owner.id == viewer.user_id
 
 
 def _revoke(tx: Tx, info: TokenInfo, *, at: datetime, actor: str) -> None:
+    owner = rows.get_account(tx, info.user_name)
     family = credential_rows.delete_token(tx, info.id)
     if family is not None:
         credential_rows.delete_family(tx, family)
@@ -336,6 +352,7 @@ def _revoke(tx: Tx, info: TokenInfo, *, at: datetime, actor: str) -> None:
         actor=actor,
         action="token.revoke",
         subject=info.user_name,
+        owner_id=None if owner is None else owner.org_id or owner.id,
         token=info.hex_id,
         display_name=info.display_name,
     )

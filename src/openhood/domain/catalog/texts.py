@@ -77,7 +77,16 @@ def owner_word(owner_id: int) -> str:
 
 
 def write(tx: Tx, subject: Subject, *, words: str, tier: int) -> None:
-    """Write what is searched of a repository."""
+    """Write what is searched of a repository, unless that is what stands there: each word of a card costs."""
+    kept = select(repo_texts.c.words, repo_texts.c.name, repo_texts.c.owner, repo_texts.c.place)
+    row = tx.execute(kept.where(repo_texts.c.repo_id == subject.id)).first()
+    says = (words, subject.search_text, owner_word(subject.owner_id))
+    if (
+        row is not None
+        and tuple(row[:3]) == says
+        and row.place >> _TIER_BIT == place_of(subject, tier=tier) >> _TIER_BIT
+    ):
+        return
     columns = ["place", "name", "words", "owner"]
     statement = upsert(tx, repo_texts, key=["repo_id"], update=columns)
     tx.execute(

@@ -147,15 +147,15 @@ def _counted(tx: Tx, holds: ColumnElement[bool], is_type: ColumnElement[bool]) -
 
 
 def _names(tx: Tx, wanted: Wanted, repo_type: RepoType) -> Iterator[Condition]:
-    first, last = texts.span(repo_type, is_hidden=False)[0], texts.span(repo_type, is_hidden=True)[1]
+    spans = [texts.span(repo_type, is_hidden=is_hidden) for is_hidden in (False, True)]
     for word in wanted.words:
         if not _IN_IDS.fullmatch(word):
             raise Impossible
         short = word.strip(_SEPARATORS)
         if len(word) >= _LONG_WORD:
-            places = finding.named(tx, word, first=first, last=last)
+            places = finding.named(tx, word, spans)
         elif short:
-            places = finding.word_begun(tx, short, first=first, last=last)
+            places = finding.word_begun(tx, short, spans)
         else:
             continue
         source = finding.repos_at(tx, places)

@@ -95,6 +95,14 @@ def fold_days(tx: Tx, numbers: Iterable[int], *, before: int) -> list[int]:
     return locked
 
 
+def list_days(tx: Tx, repo: int, *, since: int) -> dict[int, int]:
+    """Return the downloads of a repository by day, from the day ``since`` on; days without any are left out."""
+    query = select(download_days.c.day, download_days.c.count).where(
+        download_days.c.repo_id == repo, download_days.c.day >= since
+    )
+    return dict(tx.execute(query).tuples().all())
+
+
 # --- likes ----------------------------------------------------------------------------------
 
 

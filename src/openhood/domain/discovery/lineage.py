@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openhood.base.errors import NotFound
 from openhood.base.names import RepoId, RepoType
 from openhood.domain.access import Need, Viewer
+from openhood.domain.accounts.types import ResourceGroup
 from openhood.domain.catalog.types import TRAIT
 from openhood.domain.discovery import lineage_rows, list_rows
 from openhood.domain.discovery.lineage_rows import KeyCount
 from openhood.domain.discovery.wanted import Order, Wanted
-from openhood.domain.repos import listing, lookup
+from openhood.domain.repos import grouping, listing, lookup
 from openhood.domain.repos.describing.values import repo_ids_at
 from openhood.domain.repos.listing import RepoInfo
 from openhood.domain.repos.listing_rows import Listed, get_listed, list_numbers
@@ -32,6 +33,9 @@ from openhood.infra.db.engine import Tx
 
 KEYS = frozenset({"baseModels", "childrenModelCount", "spaces"})
 """The keys of a model's JSON that other repositories have a say in."""
+
+GROUP = "resourceGroup"
+"""The key of any repository's JSON that tells its organization's members which resource group it is in."""
 
 MAX_SPACES = 100
 """So many spaces are named with a model, as on the Hub."""
@@ -46,11 +50,13 @@ class Links:
 
     ``base_models`` are ids, as they are today where this hub has them and else as they were written;
     ``children`` the number of public models that name it as their base; ``spaces`` those that use it.
+    ``resource_group`` is told of any repository, to members of its organization.
     """
 
     base_models: tuple[str, ...] | None = None
     children: int | None = None
     spaces: tuple[str, ...] | None = None
+    resource_group: ResourceGroup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,8 @@ def get_info(
         siblings=siblings,
         blobs=blobs,
     )
-    if repo_type is not RepoType.MODEL or not KEYS & set(keys):
+    asked = set(keys)
+    if GROUP not in asked and (repo_type is not RepoType.MODEL or not KEYS & asked):
         return info, None
     with sv.db.read() as tx:
         return info, add_lineage(tx, viewer, [info.listed], keys).get(info.repo.id)
@@ -124,16 +131,28 @@ def add_lineage(tx: Tx, viewer: Viewer, listed: Sequence[Listed], keys: Collecti
     """
     wanted = KEYS & set(keys)
     models = [each for each in listed if each.repo.type is RepoType.MODEL]
+    grouped = grouping.groups_of(tx, viewer, [each.repo for each in listed]) if GROUP in keys else {}
+    found = {
+        each.repo.id: Links(resource_group=grouped[each.repo.resource_group_id])
+        for each in listed
+        if each.repo.resource_group_id in grouped
+    }
     if not wanted or not models:
-        return {}
+        return found
     names = lineage_rows.names_of(tx, [each.repo for each in models]) if wanted != {"baseModels"} else {}
     bases = _bases_of(tx, viewer, models) if "baseModels" in wanted else {}
     children = _count_children(tx, names) if "childrenModelCount" in wanted else {}
     spaces = _spaces_of(tx, viewer, names) if "spaces" in wanted else {}
-    return {
-        each.repo.id: Links(bases.get(each.repo.id), children.get(each.repo.id), spaces.get(each.repo.id))
-        for each in models
-    }
+    for each in models:
+        number = each.repo.id
+        links = found.get(number, Links())
+        found[number] = replace(
+            links,
+            base_models=bases.get(number),
+            children=children.get(number),
+            spaces=spaces.get(number),
+        )
+    return found
 
 
 def get_lineage(sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: RepoId, limit: int) -> Lineage:

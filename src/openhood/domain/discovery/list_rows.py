@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, literal, select, true, tuple_
 
 from openhood.base.names import RepoType
-from openhood.domain.access import OrgRole, Viewer
+from openhood.domain.access import Viewer
+from openhood.domain.accounts.visible_rows import readable_owners
 from openhood.domain.discovery.conditions import (
     CAP,
     Condition,
@@ -96,14 +97,6 @@ def position_of(listed: Listed, order: Order) -> Position:
         "id": str(listed.repo.repo_id).lower(),
     }
     return Position(values[order.sort], listed.repo.id)
-
-
-def readable_owners(viewer: Viewer) -> list[int]:
-    """Return the owners of whose private repositories the viewer may know."""
-    owners = [org for org, role in viewer.roles.items() if role >= OrgRole.READ]
-    if viewer.user_id is not None:
-        owners.append(viewer.user_id)
-    return owners
 
 
 def _walk_types(

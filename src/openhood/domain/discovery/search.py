@@ -261,13 +261,33 @@ def _about(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked) -> list[Pl
     exact = tuple(Phrase(each.words, False, each.raw) for each in asked.phrases)
     found = search_rows.find_by_text(tx, viewer, repo_type, Sought(exact, asked.excluded), limit=_TEXTS)
     if len(found) < _FEW and exact != asked.phrases:
-        sought = Sought(asked.phrases, asked.excluded)
-        found += search_rows.find_by_text(tx, viewer, repo_type, sought, limit=_TEXTS)
+        found += _with_beginning(tx, viewer, repo_type, asked)
     if len(found) >= _FEW:
         # The best are called so, and may not be among the most popular that merely mention it.
         called = _named(tx, viewer, repo_type, asked, limit=_NAMES)
         found += [each for each in called if _is_in_words(asked, each.name)]
     return list({each.number: each for each in found}.values())
+
+
+def _with_beginning(tx: Tx, viewer: Viewer, repo_type: RepoType, asked: Asked) -> list[Place]:
+    """Return candidates that have all words, the last of which may be but a beginning.
+
+    What has the others is read where it is little: to gather all words that begin so takes far longer.
+    """
+    *others, last = asked.phrases
+    if others:
+        sought = Sought(tuple(others), asked.excluded)
+        near = search_rows.find_by_text(tx, viewer, repo_type, sought, limit=_TEXTS)
+        if len(near) < _TEXTS:
+            begins = finding_words.pattern(last)
+            cards = finding_words.words_of(tx, [each.number for each in near])
+            return [
+                each
+                for each in near
+                if begins.search(finding_words.fold(f"{each.name} / {cards.get(each.number, '')}"))
+            ]
+    sought = Sought(asked.phrases, asked.excluded)
+    return search_rows.find_by_text(tx, viewer, repo_type, sought, limit=_TEXTS)
 
 
 def _is_in_words(asked: Asked, name: str) -> bool:

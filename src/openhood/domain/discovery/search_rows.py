@@ -14,8 +14,8 @@ from openhood.base.names import RepoType
 from openhood.domain.access import Viewer
 from openhood.domain.accounts import rows as account_rows
 from openhood.domain.accounts.types import Account
+from openhood.domain.accounts.visible_rows import readable_owners, sees_all_of_owners
 from openhood.domain.catalog import texts
-from openhood.domain.discovery.list_rows import readable_owners
 from openhood.domain.repos.listing_rows import visible_to
 from openhood.infra.db import finding, finding_words
 from openhood.infra.db.engine import Tx
@@ -67,7 +67,7 @@ def find_accounts(tx: Tx, text: str, *, limit: int, exclude: Collection[str] = (
     begins = accounts.c.name_key.startswith(text, autoescape=True)
     query = (
         select(accounts.c.id)
-        .where(called, accounts.c.is_active.is_(True))
+        .where(called, accounts.c.is_active.is_(True), accounts.c.kind != "service")
         .order_by((accounts.c.name_key == text).desc(), begins.desc(), func.length(accounts.c.name_key))
         .order_by(accounts.c.name_key)
         .limit(limit + len(exclude))
@@ -109,8 +109,7 @@ def _hidden(viewer: Viewer) -> Hidden | None:
     owners = tuple(texts.owner_word(owner) for owner in readable_owners(viewer))
     if not owners:
         return None
-    is_partly_shown = viewer.token is not None and viewer.token.role == "fineGrained"
-    return Hidden(visible_to(viewer), owners, is_partly_shown)
+    return Hidden(visible_to(viewer), owners, is_partly_shown=not sees_all_of_owners(viewer))
 
 
 def _shown(tx: Tx, viewer: Viewer, found: list[Place]) -> list[Place]:

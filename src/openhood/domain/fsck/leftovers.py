@@ -13,10 +13,20 @@ from sqlalchemy import select
 from openhood.base.ports import StoredObject
 from openhood.domain.services import Services
 from openhood.infra import keys
-from openhood.infra.db.tables import doomed_objects, lfs_objects, lfs_uploads, packs, xorb_grants, xorbs
+from openhood.infra.db.community_tables import attachments
+from openhood.infra.db.tables import (
+    accounts,
+    doomed_objects,
+    lfs_objects,
+    lfs_uploads,
+    packs,
+    xorb_grants,
+    xorbs,
+)
 
 _PAGE = 500
 _STAGING = keys.staging("")
+_AVATARS = keys.avatar("")
 
 
 def leftovers(sv: Services, *, older_than_s: float) -> Iterator[StoredObject]:
@@ -52,11 +62,20 @@ def _unknown(sv: Services, page: list[StoredObject]) -> list[StoredObject]:
     packed = [found for key in names if (found := keys.parse_git(key)) is not None]
     with sv.db.read() as tx:
         known: set[str] = set()
-        for column in (lfs_objects.c.key, lfs_uploads.c.key, xorbs.c.key, doomed_objects.c.key):
+        for column in (
+            lfs_objects.c.key,
+            lfs_uploads.c.key,
+            xorbs.c.key,
+            doomed_objects.c.key,
+            attachments.c.key,
+        ):
             known |= set(tx.execute(select(column).where(column.in_(names))).scalars())
         granted = {key.removeprefix(_STAGING): key for key in names if key.startswith(_STAGING)}
         chosen = select(xorb_grants.c.id).where(xorb_grants.c.id.in_(granted))
         known |= {granted[grant] for grant in tx.execute(chosen).scalars()}
+        shown = {f"/{key}": key for key in names if key.startswith(_AVATARS)}
+        pictures = select(accounts.c.avatar_url).where(accounts.c.avatar_url.in_(shown))
+        known |= {shown[address] for address in tx.execute(pictures).scalars()}
         pack_names = {name for _repo, name in packed}
         rows_found = tx.execute(select(packs.c.repo_id, packs.c.name).where(packs.c.name.in_(pack_names)))
         live = {(row.repo_id, row.name) for row in rows_found}

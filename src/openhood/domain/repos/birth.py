@@ -45,7 +45,14 @@ def new_number(now: datetime) -> int:
 
 
 def unborn(
-    viewer: Viewer, *, repo_type: RepoType, repo_id: RepoId, owner_id: int, visibility: str, now: datetime
+    viewer: Viewer,
+    *,
+    repo_type: RepoType,
+    repo_id: RepoId,
+    owner_id: int,
+    visibility: str,
+    now: datetime,
+    resource_group_id: int | None = None,
 ) -> Repo:
     """Return the facts of a repository that is about to be born."""
     return Repo(
@@ -62,6 +69,7 @@ def unborn(
         head_oid=None,
         created_at=now,
         last_modified=now,
+        resource_group_id=resource_group_id,
     )
 
 
@@ -116,15 +124,7 @@ def insert(
             refuse_taken(tx, repo.type, repo.repo_id)
             lifecycle_rows.delete_redirect(tx, repo.type, repo.repo_id)
             lifecycle_rows.insert_repo(tx, repo, settings=settings)
-            settle(tx, now)
-            audit.record(
-                tx,
-                at=now,
-                actor=viewer.name,
-                action="repo.create",
-                subject=f"{repo.type.value}:{repo.repo_id}",
-                visibility=repo.visibility,
-            )
+            # Before what `settle` tells: who hears of the first commit has heard of the repository.
             events.record(
                 tx,
                 "repo.create",
@@ -132,6 +132,16 @@ def insert(
                 actor_id=viewer.user_id,
                 owner_id=repo.owner_id,
                 repo=repo.snapshot,
+            )
+            settle(tx, now)
+            audit.record(
+                tx,
+                at=now,
+                actor=viewer.name,
+                action="repo.create",
+                subject=f"{repo.type.value}:{repo.repo_id}",
+                owner_id=repo.owner_id,
+                visibility=repo.visibility,
             )
     except BaseException as error:
         publish.abandon(sv, repo, published)

@@ -16,7 +16,7 @@ from openhood.base.names import Oid, RepoId, RepoType, XetHash, is_oid
 from openhood.domain.access import Need, Verdict, Viewer, decide
 from openhood.domain.repos import browse_rows, gitdb, lookup
 from openhood.domain.repos.contents import sum_tree
-from openhood.domain.repos.resolve import BlobFacts, blob_facts
+from openhood.domain.repos.resolve import HIDDEN_OID, UNGATED_PATHS, BlobFacts, blob_facts, veiled
 from openhood.domain.repos.types import At
 from openhood.domain.services import Services
 from openhood.domain.xet import rows as xet_rows
@@ -44,7 +44,7 @@ class LastCommit:
 class TreeItem:
     """One entry of a listing. ``path`` is text fit for JSON; ``blob`` is None for what is no file.
 
-    ``xet_hash`` is there for content that the viewer may fetch by Xet.
+    ``xet_hash`` is there for content that the viewer may fetch by Xet; who may not read a file sees no hash of it.
     """
 
     kind: str
@@ -104,7 +104,7 @@ def list_tree(
     except EntryNotFound:
         raise EntryNotFound(_no_such(path), commit=at.commit) from None
     page = found[:limit]
-    items = _with_xet_hashes(sv, viewer, at, [_item(sv, objects, entry) for entry in page])
+    items = _with_hashes(sv, viewer, at, [_item(sv, objects, entry) for entry in page])
     if expand:
         items = _expanded(sv, at, objects, page, items)
     more = _make_cursor(at.commit, page[-1].path) if len(found) > limit else None
@@ -136,7 +136,7 @@ def find_paths(
         entry = objects.entry_at(tree, wanted) if wanted and "\0" not in wanted else None
         if entry is not None:
             found.append(WalkEntry(wanted, entry.mode, entry.oid))
-    items = _with_xet_hashes(sv, viewer, at, [_item(sv, objects, entry) for entry in found])
+    items = _with_hashes(sv, viewer, at, [_item(sv, objects, entry) for entry in found])
     return tuple(_expanded(sv, at, objects, found, items) if expand else items)
 
 
@@ -177,12 +177,19 @@ def _item(sv: Services, objects: ObjectDb, entry: WalkEntry) -> TreeItem:
     return TreeItem("file", path, entry.oid, blob_facts(sv, objects, entry.oid, mode=entry.mode))
 
 
-def _with_xet_hashes(sv: Services, viewer: Viewer, at: At, items: list[TreeItem]) -> list[TreeItem]:
-    """Add the file hashes of what the repository holds as chunks, for a viewer who may read it."""
+def _with_hashes(sv: Services, viewer: Viewer, at: At, items: list[TreeItem]) -> list[TreeItem]:
+    """Add the file hashes of what is held as chunks, or take all hashes away from whoever may not read the files."""
+    if decide(viewer, at.repo.facts, Need.READ) is not Verdict.ALLOW:
+        return [
+            item
+            if item.blob is None or item.path in UNGATED_PATHS
+            else replace(item, oid=HIDDEN_OID, blob=veiled(item.blob))
+            for item in items
+        ]
     hashes = {
         item.blob.pointer.oid for item in items if item.blob is not None and item.blob.pointer is not None
     }
-    if not hashes or decide(viewer, at.repo.facts, Need.READ) is not Verdict.ALLOW:
+    if not hashes:
         return items
     with sv.db.read() as tx:
         found = xet_rows.find_xet_hashes(tx, at.repo.id, hashes)
@@ -234,9 +241,7 @@ def _expanded(
 ) -> list[TreeItem]:
     oids = last_commits(sv, at, [entry.path for entry in entries])
     return [
-        replace(item, last_commit=_commit_facts(sv, objects, oids[entry.path]))
-        if entry.path in oids
-        else item
+        replace(item, last_commit=commit_facts(sv, objects, oids[entry.path])) if entry.path in oids else item
         for entry, item in zip(entries, items, strict=True)
     ]
 
@@ -304,7 +309,9 @@ def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _commit_facts(sv: Services, objects: ObjectDb, oid: Oid) -> LastCommit:
+def commit_facts(sv: Services, objects: ObjectDb, oid: Oid) -> LastCommit:
+    """Return a commit as listings name it. Raises MissingGitObject."""
+
     def read() -> LastCommit:
         commit = objects.commit(oid)
         return LastCommit(oid, display_name(commit.title), commit.committer.when)

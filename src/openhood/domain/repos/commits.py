@@ -133,6 +133,7 @@ class CommitDraft:
         self._changes = Changes(sv.settings.limits)
         self._pointers: list[LfsPointerAt] = []
         self._sealed = False
+        self._opening = pulls.NOTHING_SAID
         with ExitStack() as stack:
             self._pack_dir = stack.enter_context(publish.bench(sv)) / "pack"
             self._spool = stack.enter_context(PackWriter(self._pack_dir))
@@ -194,6 +195,8 @@ class CommitDraft:
                     added_bytes=self._changes.added_bytes,
                 )
         self._pointers = self._changes.write_pointers(sizes, self._spool)
+        if self._create_pr:
+            self._opening = pulls.word(header.description, web_path=self._repo.web_path)
         for attempt in range(ATTEMPTS):
             try:
                 return self._attempt(header)
@@ -306,7 +309,7 @@ class CommitDraft:
                     self._viewer,
                     target.repo,
                     title=header.summary.strip(),
-                    description=header.description,
+                    opening=self._opening,
                     base=target.ref,
                     now=now,
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,13 +69,18 @@ def list_commits(
         return CommitPage(at, (), total)
     objects = gitdb.open_objects(sv, at.repo, expect=at.commit)
     commits = objects.log(at.commit, skip=page * limit, limit=limit)
+    return CommitPage(at, authored(sv, commits), total)
+
+
+def authored(sv: Services, commits: Sequence[CommitInfo]) -> tuple[CommitItem, ...]:
+    """Return commits with the accounts of their authors. Opens a read unit."""
     with sv.db.read() as tx:
         known = browse_rows.find_authors(
             tx,
             emails=[commit.author.email for commit in commits],
             names=[_account_name(commit) for commit in commits],
         )
-    return CommitPage(at, tuple(CommitItem(commit, (_author(commit, known),)) for commit in commits), total)
+    return tuple(CommitItem(commit, (_author(commit, known),)) for commit in commits)
 
 
 def _count(sv: Services, at: At) -> int:

@@ -285,6 +285,7 @@ def _forget(
         actor=viewer.name,
         action="lfs.delete",
         subject=f"{repo.type.value}:{repo.repo_id}",
+        owner_id=repo.owner_id,
         files=len(doomed.files),
         objects=sorted(gone)[:100],
         rewrite_history=is_rewritten,

@@ -27,7 +27,7 @@ from openhood.base.names import RepoId, RepoType, check_repo_name, parse_path
 from openhood.domain import audit, events
 from openhood.domain.access import Need, Viewer, may_create_in
 from openhood.domain.accounts import actions as accounts
-from openhood.domain.accounts import rules
+from openhood.domain.accounts import groups, rules
 from openhood.domain.accounts.types import Account
 from openhood.domain.catalog import record
 from openhood.domain.repos import birth, lifecycle_rows, lookup, publish, quota, refs, rows, starter
@@ -41,6 +41,8 @@ from openhood.infra.jobs import queue
 
 VISIBILITIES = ("public", "private", "protected")
 GATES = ("", "auto", "manual")
+HIDDEN = "hiddenByModerators"
+"""The setting of a repository that only an administrator of the hub may make public again."""
 _FIRST_MESSAGE = "initial commit"
 _UPLOAD_GRACE = timedelta(days=1)
 _COPY_ATTEMPTS = 3
@@ -51,13 +53,15 @@ class NewRepo:
     """What a creation asks for.
 
     ``namespace`` None is the viewer's own; ``visibility`` None is the namespace's default.
-    ``files`` go into the first commit by path; ``card`` are the first fields of its README.
+    ``files`` go into the first commit by path; ``card`` are the first fields of its README;
+    ``resource_group`` is the object id of a group of the namespace.
     """
 
     type: RepoType
     namespace: str | None
     name: str
     visibility: str | None = None
+    resource_group: str | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     card: Mapping[str, str] = field(default_factory=dict)
 
@@ -86,7 +90,7 @@ def create_repo(sv: Services, viewer: Viewer, *, new: NewRepo) -> Repo:
     _check_files(sv, files)
     now = sv.clock.now()
     with sv.db.read() as tx:
-        owner = _namespace(tx, viewer, new.namespace, repo_type=new.type)
+        owner, group_id = _place(tx, viewer, new.namespace, new.resource_group, repo_type=new.type)
         repo_id = RepoId(owner.name, new.name)
         birth.refuse_taken(tx, new.type, repo_id)
         quota.check(tx, sv, owner_id=owner.id, namespace=owner.name, added_bytes=0)
@@ -97,6 +101,7 @@ def create_repo(sv: Services, viewer: Viewer, *, new: NewRepo) -> Repo:
         owner_id=owner.id,
         visibility=new.visibility or _default_visibility(sv, owner),
         now=now,
+        resource_group_id=group_id,
     )
     birth.bear(sv, viewer, repo, files, settings={}, message=_FIRST_MESSAGE)
     return repo
@@ -117,7 +122,14 @@ def delete_repo(sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: R
             publish.doom_pack(tx, repo.id, pack.name, delete_after=now)
         for job in ("forget_lfs", "delete_doomed"):
             queue.enqueue(tx, job, {}, now=now, dedup_key=job)
-        audit.record(tx, at=now, actor=viewer.name, action="repo.delete", subject=_subject(repo))
+        audit.record(
+            tx,
+            at=now,
+            actor=viewer.name,
+            action="repo.delete",
+            subject=_subject(repo),
+            owner_id=repo.owner_id,
+        )
         _tell(tx, viewer, repo, "repo.delete", now=now)
     sv.packs.forget(repo.id)
     for upload in uploads:
@@ -139,7 +151,7 @@ def move_repo(sv: Services, viewer: Viewer, *, repo_type: RepoType, old: RepoId,
         with sv.db.write() as tx:
             publish.lock_repo(tx, _find_by_body(tx, viewer, repo_type, old))
             repo = _find_by_body(tx, viewer, repo_type, old)
-            owner = _namespace(tx, viewer, new.namespace, repo_type=repo_type)
+            owner = _new_owner(tx, viewer, repo, new.namespace)
             target = RepoId(owner.name, new.name)
             if target.key != repo.repo_id.key:
                 birth.refuse_taken(tx, repo_type, target)
@@ -149,16 +161,37 @@ def move_repo(sv: Services, viewer: Viewer, *, repo_type: RepoType, old: RepoId,
                 used = lifecycle_rows.get_used_storage(tx, repo.id)
                 quota.check(tx, sv, owner_id=owner.id, namespace=owner.name, added_bytes=used)
             lifecycle_rows.update_id(tx, repo, new=target, owner_id=owner.id)
-            moved = replace(repo, repo_id=target, owner_id=owner.id)
+            group_id = repo.resource_group_id if owner.id == repo.owner_id else None
+            moved = replace(repo, repo_id=target, owner_id=owner.id, resource_group_id=group_id)
             record.refile(tx, repo.subject)
-            audit.record(
-                tx, at=now, actor=viewer.name, action="repo.move", subject=_subject(repo), to=str(target)
-            )
+            for concerned in dict.fromkeys((repo.owner_id, owner.id)):
+                audit.record(
+                    tx,
+                    at=now,
+                    actor=viewer.name,
+                    action="repo.move",
+                    subject=_subject(repo),
+                    owner_id=concerned,
+                    to=str(target),
+                )
             names = {"from": str(old), "to": str(target), "from_owner": repo.owner_id}
             _tell(tx, viewer, moved, "repo.move", now=now, **names)
     except IntegrityError as error:  # PostgreSQL: another one took the id after the look
         raise RepoExists(repo_type.value, str(target), replace(repo, repo_id=target).web_path) from error
     return moved
+
+
+def see_settings(
+    sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: RepoId
+) -> Mapping[str, object]:
+    """Return the settings that are kept by their API name, for who may change them. Opens a read unit.
+
+    Raises: what `lookup.find` raises.
+    """
+    with sv.db.read() as tx:
+        return lifecycle_rows.get_settings(
+            tx, lookup.find(tx, viewer, repo_type, repo_id, need=Need.ADMIN).id
+        )
 
 
 def update_settings(
@@ -175,6 +208,9 @@ def update_settings(
         publish.lock_repo(tx, lookup.find(tx, viewer, repo_type, repo_id, need=Need.ADMIN))
         # Asked again now that nobody else changes it: what it was decides what is counted anew.
         repo = lookup.find(tx, viewer, repo_type, repo_id, need=Need.ADMIN)
+        kept = lifecycle_rows.get_settings(tx, repo.id)
+        if change.visibility not in (None, "private") and not viewer.is_admin:
+            _refuse_hidden(kept)
         changed = replace(
             repo,
             visibility=change.visibility or repo.visibility,
@@ -187,7 +223,7 @@ def update_settings(
             visibility=changed.visibility,
             gated=changed.gated,
             is_disabled=changed.is_disabled,
-            settings={**lifecycle_rows.get_settings(tx, repo.id), **change.others},
+            settings={**kept, **change.others},
         )
         record.refile(tx, repo.subject)
         audit.record(
@@ -196,6 +232,7 @@ def update_settings(
             actor=viewer.name,
             action="repo.settings",
             subject=_subject(repo),
+            owner_id=repo.owner_id,
             visibility=changed.visibility,
             gated=changed.gated,
             disabled=changed.is_disabled,
@@ -218,8 +255,11 @@ def duplicate_repo(
     source: RepoId,
     target: RepoId,
     visibility: str | None,
+    resource_group: str | None = None,
 ) -> Repo:
     """Copy a repository's branches and tags under another id, sharing large files; returns the copy.
+
+    ``resource_group`` is the object id of a group of the new namespace.
 
     Packs are stored again under the copy's number (hard links in the embedded store); LFS objects are
     the same rows. Raises: what `lookup.find` raises; Forbidden, RepoExists, QuotaExceeded, InvalidName.
@@ -229,7 +269,10 @@ def duplicate_repo(
     now = sv.clock.now()
     with sv.db.read() as tx:
         origin = lookup.find(tx, viewer, repo_type, source, need=Need.READ)
-        owner = _namespace(tx, viewer, target.namespace, repo_type=repo_type)
+        if not viewer.is_admin:
+            # A private copy could be made public.
+            _refuse_hidden(lifecycle_rows.get_settings(tx, origin.id))
+        owner, group_id = _place(tx, viewer, target.namespace, resource_group, repo_type=repo_type)
         repo_id = RepoId(owner.name, target.name)
         birth.refuse_taken(tx, repo_type, repo_id)
         used = lifecycle_rows.get_used_storage(tx, origin.id)
@@ -249,6 +292,7 @@ def duplicate_repo(
         owner_id=owner.id,
         visibility=visibility or ("private" if origin.is_private else _default_visibility(sv, owner)),
         now=now,
+        resource_group_id=group_id,
     )
     published = _copy_packs(sv, origin, copy, packs, epoch=epoch)
 
@@ -279,6 +323,14 @@ def check_visibility(repo_type: RepoType, visibility: str | None) -> None:
         raise BadRequest(f"Only spaces can be protected, not a {repo_type.value}.")
 
 
+def _refuse_hidden(settings: Mapping[str, object]) -> None:
+    """Raise Forbidden for a repository that is not to be seen, by its settings."""
+    if settings.get(HIDDEN):
+        raise Forbidden(
+            "The administrators of this hub took this repository out of sight. Ask them to make it public."
+        )
+
+
 def _find_by_body(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId) -> Repo:
     """Find a repository named in a body: an old id is no name for it there, and no URL could redirect."""
     try:
@@ -287,13 +339,41 @@ def _find_by_body(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId) 
         raise RepoNotFound(anonymous=viewer.is_anonymous) from error
 
 
-def _namespace(tx: Tx, viewer: Viewer, name: str | None, *, repo_type: RepoType) -> Account:
+def _place(
+    tx: Tx, viewer: Viewer, name: str | None, resource_group: str | None, *, repo_type: RepoType
+) -> tuple[Account, int | None]:
+    """Return the namespace, and the resource group's number, if the viewer may create there.
+
+    Raises: Unauthorized, Forbidden, NotFound for a group that the namespace does not have.
+    """
+    if resource_group is None:
+        return _namespace(tx, viewer, name, repo_type=repo_type), None
+    owner = accounts.find_account(tx, name or viewer.name)
+    is_member = owner is not None and (viewer.is_admin or owner.id in viewer.roles)
+    if owner is None or not is_member:
+        # Who is no member is told nothing of its groups.
+        return _namespace(tx, viewer, name, repo_type=repo_type), None
+    group = groups.find_group(tx, owner, resource_group)
+    return _namespace(tx, viewer, name, repo_type=repo_type, group_id=group.id), group.id
+
+
+def _new_owner(tx: Tx, viewer: Viewer, repo: Repo, name: str | None) -> Account:
+    """Return the namespace a repository moves to if the viewer may; within one it stays in its resource group."""
+    owner = None if name is None else accounts.find_account(tx, name)
+    stays = owner is not None and owner.id == repo.owner_id
+    group_id = repo.resource_group_id if stays else None
+    return _namespace(tx, viewer, name, repo_type=repo.type, group_id=group_id)
+
+
+def _namespace(
+    tx: Tx, viewer: Viewer, name: str | None, *, repo_type: RepoType, group_id: int | None = None
+) -> Account:
     """Return the namespace if the viewer may create there. Raises Unauthorized, Forbidden."""
     if viewer.is_anonymous:
         raise Unauthorized("You must be logged in to do this. Run 'hf auth login' or pass a token.")
     wanted = name or viewer.name
     account = accounts.find_account(tx, wanted)
-    if account is None or not may_create_in(viewer, account.id, account.key):
+    if account is None or not may_create_in(viewer, account.id, account.key, resource_group_id=group_id):
         why = (
             "Your token has the role 'read'. Use a token with the role 'write'. "
             if not viewer.may_write_anything

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, literal, select, update
 
 from openhood.base.names import RepoId, RepoType
 from openhood.domain.catalog import record
+from openhood.domain.repos.rows import REPO_COLUMNS, repo_from_row
 from openhood.domain.repos.types import Repo
 from openhood.infra.db.engine import Tx, upsert
 from openhood.infra.db.tables import (
@@ -50,6 +51,7 @@ def insert_repo(tx: Tx, repo: Repo, *, settings: Mapping[str, object]) -> None:
             hex_id=repo.hex_id,
             type=repo.type.value,
             owner_id=repo.owner_id,
+            resource_group_id=repo.resource_group_id,
             creator_id=repo.creator_id,
             namespace=repo.repo_id.namespace,
             name=repo.repo_id.name,
@@ -65,14 +67,26 @@ def insert_repo(tx: Tx, repo: Repo, *, settings: Mapping[str, object]) -> None:
     )
 
 
+def list_owned(tx: Tx, owner: int, *, unlike: str | None, after: int, limit: int) -> list[Repo]:
+    """Return repositories of an owner by number, those after ``after``; only those whose namespace is not ``unlike``."""
+    query = select(*REPO_COLUMNS).where(repos.c.owner_id == owner, repos.c.id > after)
+    if unlike is not None:
+        query = query.where(repos.c.namespace != unlike)
+    return [repo_from_row(row) for row in tx.execute(query.order_by(repos.c.id).limit(limit))]
+
+
 def update_id(tx: Tx, repo: Repo, *, new: RepoId, owner_id: int) -> None:
-    """Give a repository another id and owner. Raises IntegrityError where the id is taken."""
+    """Give a repository another id and owner. Raises IntegrityError where the id is taken.
+
+    A resource group is one of its owner's: another one's repository is in none.
+    """
     namespace_key, name_key = new.key
     tx.execute(
         update(repos)
         .where(repos.c.id == repo.id)
         .values(
             owner_id=owner_id,
+            resource_group_id=repo.resource_group_id if owner_id == repo.owner_id else None,
             namespace=new.namespace,
             name=new.name,
             namespace_key=namespace_key,
@@ -126,6 +140,11 @@ def update_settings(
         .where(repos.c.id == repo)
         .values(visibility=visibility, gated=gated, is_disabled=is_disabled, settings=dict(settings))
     )
+
+
+def set_resource_group(tx: Tx, repo: int, group_id: int | None) -> None:
+    """Put a repository into a resource group, or into none."""
+    tx.execute(update(repos).where(repos.c.id == repo).values(resource_group_id=group_id))
 
 
 def list_pack_rows(tx: Tx, repo: int, *, retired: bool) -> list[PackRow]:

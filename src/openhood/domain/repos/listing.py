@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from openhood.base.errors import NotFound, RevisionNotFound
 from openhood.base.names import MAIN, Oid, RepoId, RepoType
-from openhood.domain.access import Need, Viewer
+from openhood.domain.access import Need, Verdict, Viewer, decide
 from openhood.domain.catalog import files as kept_files
 from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos import gitdb, listing_rows, lookup, rows
 from openhood.domain.repos.describe import describe_tip
 from openhood.domain.repos.listing_rows import Listed
-from openhood.domain.repos.resolve import BlobFacts, blob_facts
+from openhood.domain.repos.resolve import HIDDEN_OID, UNGATED_PATHS, BlobFacts, blob_facts, veiled
 from openhood.domain.repos.types import Repo
 from openhood.domain.services import Services
 from openhood.engines.git.objects import MODE_SUBMODULE, display_name
@@ -67,6 +67,7 @@ def get_info(
         found, refs = rows.get_repo_with_refs(tx, repo_type, repo_id, names)
         if found is None:
             found = lookup.find(tx, viewer, repo_type, repo_id, need=Need.INFO)
+        found = lookup.at_gate(tx, viewer, found)
         lookup.check(viewer, found, need=Need.INFO)
         listed = listing_rows.get_listed(tx, found.id)
         kept = kept_files.read(tx, [found.id]).get(found.id) if siblings and not blobs else None
@@ -77,7 +78,18 @@ def get_info(
         if MAIN in names:
             raise RevisionNotFound(revision)
         commit = lookup.resolve_oid(sv, found, revision)
-    return at_commit(sv, listed, commit, siblings=siblings, blobs=blobs, kept=kept)
+    info = at_commit(sv, listed, commit, siblings=siblings, blobs=blobs, kept=kept)
+    if blobs and info.siblings and decide(viewer, found.facts, Need.READ) is not Verdict.ALLOW:
+        return replace(info, siblings=tuple(_veiled(each) for each in info.siblings))
+    return info
+
+
+def _veiled(sibling: Sibling) -> Sibling:
+    """Return what may be said of a file to whoever may not read it."""
+    blob = sibling.blob
+    if blob is None or sibling.path in UNGATED_PATHS:
+        return sibling
+    return Sibling(sibling.path, HIDDEN_OID, veiled(blob))
 
 
 def at_commit(

@@ -1,6 +1,6 @@
 """The queries behind lists of repositories and the page of one. Never commits.
 
-Whom a row may be shown to is a condition of the query, the same policy as `access.decide`.
+Whom a row may be shown to is a condition of the query, `visible_to`.
 """
 
 from __future__ import annotations
@@ -9,26 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    and_,
-    bindparam,
-    false,
-    literal_column,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import Select, bindparam, select
 
-from openhood.domain.access import OrgRole, Viewer
+from openhood.domain.accounts.visible_rows import visible_to
 from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos.rows import REPO_COLUMNS, repo_from_row
 from openhood.domain.repos.types import Repo
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import repos
 
-_READING = frozenset({"repo.content.read", "repo.write"})
+__all__ = ["Listed", "get_listed", "list_numbers", "visible_to"]
 
 _COLUMNS = (
     *REPO_COLUMNS,
@@ -76,36 +66,6 @@ def list_numbers(tx: Tx, numbers: Sequence[int], *, with_card: bool) -> list[Lis
     query = _WITH_CARD if with_card else _WITHOUT_CARD
     found = {row.id: _listed(row) for row in tx.execute(query, {"numbers": list(numbers)})}
     return [found[number] for number in numbers if number in found]
-
-
-def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """Return the condition under which a row may be shown: `access.decide` with `Need.INFO`, in SQL."""
-    # A literal, since an index over public rows is only used where its very condition is seen.
-    public: ColumnElement[bool] = repos.c.visibility != literal_column("'private'")
-    if viewer.is_admin:
-        of_role: ColumnElement[bool] = true()
-    else:
-        owners = [org for org, role in viewer.roles.items() if role >= OrgRole.READ]
-        if viewer.user_id is not None:
-            owners.append(viewer.user_id)
-        of_role = repos.c.owner_id.in_(owners) if owners else false()
-    shown = or_(public, and_(of_role, _covered_by_token(viewer)))
-    return shown if viewer.is_admin else and_(shown, repos.c.is_disabled.is_(False))
-
-
-def _covered_by_token(viewer: Viewer) -> ColumnElement[bool]:
-    token = viewer.token
-    if token is None or token.role != "fineGrained" or token.global_permissions & _READING:
-        return true()
-    places: list[ColumnElement[bool]] = []
-    for grant in token.scoped:
-        if not grant.permissions & _READING:
-            continue
-        if grant.entity_type in ("user", "org"):
-            places.append(repos.c.namespace_key == grant.entity_name)
-        else:
-            places.append(and_(repos.c.type == grant.entity_type, repos.c.search_text == grant.entity_name))
-    return or_(*places) if places else false()
 
 
 def _select(*, with_card: bool) -> Select[Any]:

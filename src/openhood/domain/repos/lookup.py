@@ -6,6 +6,7 @@ Whoever holds a `Repo` got it here, so no action decides access by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from openhood.base.errors import (
     Forbidden,
@@ -17,7 +18,7 @@ from openhood.base.errors import (
     Unauthorized,
 )
 from openhood.base.names import MAIN, Oid, RefName, RepoId, RepoType, is_oid, is_short_oid
-from openhood.domain.access import Need, Verdict, Viewer, decide
+from openhood.domain.access import Need, OrgRole, Verdict, Viewer, decide
 from openhood.domain.repos import gitdb, rows
 from openhood.domain.repos.types import At, Repo
 from openhood.domain.services import Services
@@ -35,12 +36,21 @@ def find(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId, *, need: 
     repo = rows.get_repo(tx, repo_type, repo_id)
     if repo is None:
         raise _missing(tx, viewer, repo_type, repo_id)
+    repo = at_gate(tx, viewer, repo)
     check(viewer, repo, need=need)
     return repo
 
 
+def at_gate(tx: Tx, viewer: Viewer, repo: Repo) -> Repo:
+    """Return the repository with what its gate knows of the viewer. Asks the database for gated ones only."""
+    if not repo.gated or viewer.user_id is None or viewer.is_admin:
+        return repo
+    orgs = [number for number, role in viewer.roles.items() if role >= OrgRole.READ]
+    return replace(repo, admission=rows.get_admission(tx, repo.id, user=viewer.user_id, orgs=orgs))
+
+
 def check(viewer: Viewer, repo: Repo, *, need: Need) -> None:
-    """Raise what `find` raises if ``viewer`` may not do ``need`` with a repository already loaded."""
+    """Raise what `find` raises if ``viewer`` may not do ``need`` with a repository that `find` or `at_gate` gave."""
     verdict = decide(viewer, repo.facts, need)
     if verdict is Verdict.ALLOW:
         return
@@ -60,6 +70,11 @@ def gate_message(viewer: Viewer, repo: Repo) -> str:
     restricted = f"Access to {repo.type.value} {repo.repo_id} is restricted"
     if viewer.is_anonymous:
         return f"{restricted}. You must have access to it and be authenticated to access it. Please log in."
+    if repo.admission.status == "pending":
+        what = f"Your request to access {repo.type.value} {repo.repo_id}"
+        return f"{what} is awaiting a review from the repo authors."
+    if repo.admission.status == "rejected":
+        return "Your request to access this repo has been rejected by the repo's authors."
     return f"{restricted} and you are not in the authorized list. Visit {repo.web_path} to ask for access."
 
 
@@ -82,6 +97,7 @@ def locate(
         repo, found = rows.get_repo_with_refs(tx, repo_type, repo_id, names)
         if repo is None:
             raise _missing(tx, viewer, repo_type, repo_id)
+        repo = at_gate(tx, viewer, repo)
     check(viewer, repo, need=need)
     for name in names:
         if name in found:
@@ -151,6 +167,9 @@ def _missing(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId) -> Mo
     moved = rows.get_redirect(tx, repo_type, repo_id)
     if moved is not None and decide(viewer, moved.facts, Need.INFO) is not Verdict.HIDE:
         return Moved(old=str(repo_id), new=str(moved.repo_id))
+    renamed = _under_another_name(tx, repo_type, repo_id)
+    if renamed is not None and decide(viewer, renamed.facts, Need.INFO) is not Verdict.HIDE:
+        return Moved(old=str(repo_id), new=str(renamed.repo_id))
     # `gpt2/refs` may be what is left of `/api/models/gpt2/refs`: an alias and an action. An alias is no
     # secret and says nothing of its target, so access is asked there.
     alias = rows.get_alias(tx, repo_type, repo_id.namespace)
@@ -159,11 +178,25 @@ def _missing(tx: Tx, viewer: Viewer, repo_type: RepoType, repo_id: RepoId) -> Mo
     return RepoNotFound(anonymous=viewer.is_anonymous)
 
 
+def _under_another_name(tx: Tx, repo_type: RepoType, repo_id: RepoId) -> Repo | None:
+    """Return the repository where its owner was renamed: of a large one the repositories follow one by one."""
+    key = repo_id.namespace.lower()
+    present = rows.get_account_redirect(tx, key)
+    names = rows.list_former_names(tx, key) if present is None else [present]
+    for name in names:
+        found = rows.get_repo(tx, repo_type, RepoId(name, repo_id.name))
+        if found is not None:
+            return found
+    return None
+
+
 def _forbidden_message(viewer: Viewer, repo: Repo, need: Need) -> str:
     if repo.visibility == "protected" and need is Need.READ:
         return f"The files of {repo.type.value} {repo.repo_id} are protected: only members of its namespace may read them."
     if not viewer.may_write_anything:
         return "Your token has the role 'read'. Use a token with the role 'write' to do this."
+    if viewer.token is not None and repo.owner_id in viewer.token.denied_orgs:
+        return f"The organization {repo.repo_id.namespace} does not let this token in: see its token policy."
     if need is Need.WRITE:
         return "Forbidden: pass create_pr=1 as a query parameter to create a Pull Request"
     if viewer.token is not None and viewer.token.role == "fineGrained":

@@ -28,6 +28,7 @@ from openhood.domain.repos import (
     gitdb,
     lookup,
     publish,
+    pull_events,
     pulls,
     push_rows,
     push_rules,
@@ -38,7 +39,7 @@ from openhood.domain.repos import (
 from openhood.domain.repos.describe import describe_tip
 from openhood.domain.repos.push_checks import Arrival, Fault, Findings, Quarantine, card_warnings, inspect
 from openhood.domain.repos.push_rules import ATOMIC, STALE, Ground
-from openhood.domain.repos.types import Consequences, Ref, RefUpdate, Repo
+from openhood.domain.repos.types import CommitLine, Consequences, Ref, RefUpdate, Repo
 from openhood.domain.services import Services
 from openhood.engines.git.commands import IndexedPack, index_pack
 from openhood.engines.git.incoming import repack
@@ -156,7 +157,10 @@ def receive(
             push.messages += card_warnings(quarantine, arrivals)
             commits = {arrival.command.name: arrival.commit for arrival in arrivals}
             tip = describe_tip(quarantine.objects, commits[MAIN], repo.type) if MAIN in commits else None
-        consequences = Consequences(tip=tip, changes=findings.changes, pointers=findings.pointers)
+            lines = _pull_commits(quarantine, ground, arrivals)
+        consequences = Consequences(
+            tip=tip, changes=findings.changes, pointers=findings.pointers, commits=lines
+        )
         _check_quota(sv, repo, push, pack)
         _land(sv, viewer, repo, push, pack=pack, consequences=consequences, commits=commits)
     return push.outcome()
@@ -350,6 +354,21 @@ def _inspect(push: _Push, quarantine: Quarantine, arrivals: list[Arrival]) -> Fi
 
 def _fault_of(quarantine: Quarantine, arrival: Arrival) -> Fault | None:
     return inspect(quarantine, [arrival]).fault
+
+
+def _pull_commits(
+    quarantine: Quarantine, ground: Ground, arrivals: Iterable[Arrival]
+) -> dict[RefName, tuple[CommitLine, ...]]:
+    """Return what comes to pull requests: neither theirs already, nor what their base has."""
+    found: dict[RefName, tuple[CommitLine, ...]] = {}
+    for arrival in arrivals:
+        number = pulls.number_of(arrival.command.name)
+        pull = None if number is None else ground.pulls.get(number)
+        if pull is not None:
+            here = (ground.refs.get(name) for name in (arrival.command.name, pull.base_ref))
+            known = [ref.commit_oid for ref in here if ref is not None]
+            found[arrival.command.name] = pull_events.new_commits(quarantine.objects, known, arrival.commit)
+    return found
 
 
 # Landing

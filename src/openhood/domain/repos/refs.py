@@ -20,8 +20,16 @@ from openhood.domain import audit, events
 from openhood.domain.access import Viewer
 from openhood.domain.catalog import record
 from openhood.domain.catalog.types import TipFacts
-from openhood.domain.repos import rows
-from openhood.domain.repos.types import Consequences, LfsPointerAt, PathChange, Ref, RefUpdate, Repo
+from openhood.domain.repos import pull_events, pulls, rows
+from openhood.domain.repos.types import (
+    CommitLine,
+    Consequences,
+    LfsPointerAt,
+    PathChange,
+    Ref,
+    RefUpdate,
+    Repo,
+)
 from openhood.domain.storage import rows as storage_rows
 from openhood.infra.db.engine import Tx, upsert
 from openhood.infra.db.tables import last_commits, lfs_files, refs, repos
@@ -49,7 +57,8 @@ def move(
 ) -> None:
     """Move refs by compare-and-set, all or none, with everything that follows. In the caller's write unit.
 
-    Raises: RefRaceLost if a ref is not as expected; LfsObjectMissing if a pointer's object vanished.
+    Raises: RefRaceLost if a ref is not as expected; LfsObjectMissing if a pointer's object vanished; Conflict for
+    a commit to a pull request that was merged or closed meanwhile.
     """
     # Locks the repository's row first, so that two changes of one repository queue instead of deadlock.
     tx.execute(select(repos.c.id).where(repos.c.id == repo.id).with_for_update(key_share=True))
@@ -57,6 +66,7 @@ def move(
     check_pointers(pointers, lfs_sizes(tx, repo, {pointer.sha256 for pointer in pointers}))
     for change in updates:
         _move_one(tx, repo, change, indexed=_index(tx, repo, change, consequences), now=now)
+        _tell_pull(tx, viewer, repo, change, consequences, now=now)
     _record_pointers(tx, repo, consequences.pointers, ref=updates[0].name if updates else None, now=now)
     main = next((change for change in updates if change.name == MAIN), None)
     if main is not None:
@@ -75,6 +85,7 @@ def move(
             actor=viewer.name,
             action="ref.move",
             subject=f"{repo.type.value}:{repo.repo_id}",
+            owner_id=repo.owner_id,
             ref=change.name,
             old=change.expected,
             new=change.new,
@@ -118,6 +129,19 @@ def _move_one(tx: Tx, repo: Repo, change: RefUpdate, *, indexed: bool, now: date
         rows.insert_ref(tx, repo.id, ref, now=now)
     except IntegrityError as error:
         raise RefRaceLost(change.name) from error
+
+
+def _tell_pull(
+    tx: Tx, viewer: Viewer, repo: Repo, change: RefUpdate, consequences: Consequences, *, now: datetime
+) -> None:
+    """Write the commits that come to a pull request's ref into its history."""
+    number = pulls.number_of(change.name)
+    if number is None or change.commit is None:
+        return
+    commits = consequences.commits.get(change.name)
+    if commits is None:
+        commits = (CommitLine(change.commit, consequences.message.strip().partition("\n")[0].strip()),)
+    pull_events.record_commits(tx, repo.id, number, change, commits, author_id=viewer.user_id, now=now)
 
 
 def _check_room(tx: Tx, repo: Repo, name: RefName) -> None:

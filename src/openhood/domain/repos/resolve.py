@@ -26,6 +26,8 @@ from openhood.engines.lfs import MAX_POINTER_BYTES, Pointer, parse_pointer
 
 UNGATED_PATHS: Final = frozenset({"README.md", "LICENSE", "LICENSE.md", "LICENSE.txt"})
 """Files of the root that are readable without access to a gated repository, in exactly this spelling."""
+HIDDEN_OID: Final = Oid("0" * 40)
+"""What stands for a file's hash where its content is not for the viewer: a hash is enough to test guesses."""
 MAX_BLOB_IN_MEMORY_BYTES = 2 * 1024 * 1024
 """Larger git blobs go through the git program: reading one stalls every other thread."""
 _FACT_BYTES = 400
@@ -43,6 +45,11 @@ class BlobFacts:
     def size_bytes(self) -> int:
         """The size of the content: that of the LFS object for a pointer."""
         return self.blob_bytes if self.pointer is None else self.pointer.size_bytes
+
+
+def veiled(blob: BlobFacts) -> BlobFacts:
+    """Return what may be said of a file whose content is not for the viewer: its size."""
+    return BlobFacts(blob.size_bytes, None)
 
 
 @dataclass(frozen=True, slots=True)

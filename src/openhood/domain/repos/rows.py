@@ -9,10 +9,21 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, delete, insert, select, update
 
 from openhood.base.names import Oid, RefName, RepoId, RepoType, Sha256
-from openhood.domain.repos.types import Ref, Repo
+from openhood.domain.repos.types import Admission, Ref, Repo
 from openhood.domain.storage.types import LfsObject
+from openhood.infra.db.community_tables import access_requests
 from openhood.infra.db.engine import Tx
-from openhood.infra.db.tables import aliases, lfs_objects, packs, refs, repo_lfs, repo_redirects, repos
+from openhood.infra.db.identity_tables import account_redirects
+from openhood.infra.db.tables import (
+    accounts,
+    aliases,
+    lfs_objects,
+    packs,
+    refs,
+    repo_lfs,
+    repo_redirects,
+    repos,
+)
 
 REPO_COLUMNS = (  # what `repo_from_row` needs
     repos.c.id,
@@ -110,6 +121,48 @@ def get_repo_by_number(tx: Tx, number: int) -> Repo | None:
     """Return the repository with this number."""
     row = tx.execute(select(*REPO_COLUMNS).where(repos.c.id == number)).first()
     return None if row is None else repo_from_row(row)
+
+
+def get_admission(tx: Tx, repo: int, *, user: int, orgs: Sequence[int]) -> Admission:
+    """Return what the gate of a repository knows of a user, who belongs to ``orgs``."""
+    row = tx.execute(select(repos.c.settings).where(repos.c.id == repo)).first()
+    asked = tx.execute(
+        select(access_requests.c.id, access_requests.c.account_id, access_requests.c.status).where(
+            access_requests.c.repo_id == repo, access_requests.c.account_id.in_([user, *orgs])
+        )
+    ).all()
+    own = next((each.status for each in asked if each.account_id == user), "")
+    accepted = [each for each in asked if each.status == "accepted"]
+    # What the authors said to a person counts more than what they said to the organization.
+    if own == "rejected":
+        accepted = []
+    elif not own and asked:
+        own = "accepted" if accepted else asked[0].status
+    return Admission(
+        status="accepted" if accepted else own,
+        request=accepted[0].id if accepted else None,
+        binds_members=row is not None and row.settings.get("orgMembersGated") is True,
+    )
+
+
+def get_account_redirect(tx: Tx, name_key: str) -> str | None:
+    """Return the present name of the active account that was once called so."""
+    found: str | None = tx.execute(
+        select(accounts.c.name)
+        .join(account_redirects, account_redirects.c.account_id == accounts.c.id)
+        .where(account_redirects.c.name_key == name_key, accounts.c.is_active)
+    ).scalar_one_or_none()
+    return found
+
+
+def list_former_names(tx: Tx, name_key: str) -> list[str]:
+    """Return the names that the account called so had before."""
+    query = (
+        select(account_redirects.c.name_key)
+        .join(accounts, account_redirects.c.account_id == accounts.c.id)
+        .where(accounts.c.name_key == name_key)
+    )
+    return list(tx.execute(query).scalars())
 
 
 def get_redirect(tx: Tx, repo_type: RepoType, repo_id: RepoId) -> Repo | None:

@@ -13,6 +13,19 @@ from openhood.domain.events import RepoSnapshot
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """What a gate knows of the one who stands before it.
+
+    ``status`` is that of their request, or of their organization's (empty: there is none); ``request`` the number
+    of the accepted one that lets them in; ``binds_members``: the owner's own members have to ask, too.
+    """
+
+    status: str = ""
+    request: int | None = None
+    binds_members: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Repo:
     """A repository the viewer was allowed to find. ``id`` is its number inside this hub."""
 
@@ -31,6 +44,7 @@ class Repo:
     last_modified: datetime
     library_name: str | None = None
     resource_group_id: int | None = None
+    admission: Admission = Admission()
 
     @property
     def is_private(self) -> bool:
@@ -50,6 +64,8 @@ class Repo:
             is_private=self.is_private,
             is_gated=bool(self.gated),
             is_disabled=self.is_disabled,
+            has_gate_access=self.admission.request is not None,
+            gate_binds_members=self.admission.binds_members,
             is_protected=self.visibility == "protected",
             resource_group_id=self.resource_group_id,
         )
@@ -70,6 +86,7 @@ class Repo:
             self.owner_id,
             self.is_private,
             self.head_oid,
+            self.resource_group_id,
         )
 
     @property
@@ -135,15 +152,25 @@ class PathChange:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitLine:
+    """A commit as a pull request's history shows it: its id and the first line of its message."""
+
+    oid: Oid
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Consequences:
     """Everything else that becomes true in the unit in which refs move; all computed beforehand.
 
     ``changes`` holds, per ref, the last commit of each changed path, newest first and each path once,
     and is complete relative to the ref's old tip; refs not named there lose their index and get it back by a job. ``pointers`` are the
-    LFS pointers the change introduced.
+    LFS pointers the change introduced. ``commits`` are those that come to a pull request's ref, oldest first; where
+    they are not given, the one new tip with ``message`` is meant.
     """
 
     tip: TipFacts | None = None
     changes: Mapping[RefName, tuple[PathChange, ...]] = field(default_factory=dict)
     pointers: tuple[LfsPointerAt, ...] = ()
     message: str = ""
+    commits: Mapping[RefName, tuple[CommitLine, ...]] = field(default_factory=dict)

@@ -85,5 +85,6 @@ def make_access(sv: Services, viewer: Viewer, repo: Repo, *, may_write: bool) ->
     """
     if may_write and viewer.user_id is None:
         raise Forbidden("Only an account can do this, not the administrator at the command line.")
-    token, expires_at = passes.make_token(sv, Pass(viewer.user_id or 0, repo.id, may_write))
+    gate = repo.admission.request or 0
+    token, expires_at = passes.make_token(sv, Pass(viewer.user_id or 0, repo.id, may_write, gate))
     return Access(token, expires_at, passes.epoch(sv), repo)

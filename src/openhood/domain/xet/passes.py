@@ -27,7 +27,12 @@ _EPOCH_KNOWN_S = 30
 def make_token(sv: Services, given: Pass) -> tuple[str, int]:
     """Return a token for ``given`` and when it ends, in whole seconds since the epoch."""
     lifetime_s = sv.settings.xet.token_lifetime_s
-    facts: links.Facts = {"user": given.user, "repo": given.repo, "write": int(given.may_write)}
+    facts: links.Facts = {
+        "user": given.user,
+        "repo": given.repo,
+        "write": int(given.may_write),
+        "gate": given.gate,
+    }
     token = links.make_token(sv, purpose=_PURPOSE, facts=facts, lifetime_s=lifetime_s)
     return token, int(sv.clock.now().timestamp()) + lifetime_s
 
@@ -45,10 +50,21 @@ def read_token(sv: Services, token: str | None, *, write: bool) -> Pass:
         raise Unauthorized("The Xet access token has expired. Start the transfer again.") from None
     except links.BadLink:
         raise Unauthorized("The Xet access token is not valid for this hub.") from None
-    found = Pass(int(facts["user"]), int(facts["repo"]), bool(facts["write"]))
+    # A token of the release before says nothing of a gate.
+    found = Pass(int(facts["user"]), int(facts["repo"]), bool(facts["write"]), int(facts.get("gate", 0)))
     if write and not found.may_write:
         raise Forbidden("This Xet access token may only read. Ask for a write token of the repository.")
     return found
+
+
+def check_gate(sv: Services, given: Pass) -> None:
+    """Raise Forbidden if the authors took back the access by which this pass was given. Opens a read unit then."""
+    if not given.gate:
+        return
+    with sv.db.read() as tx:
+        is_admitted = rows.is_admitted(tx, given.gate)
+    if not is_admitted:
+        raise Forbidden("Your access to this repository was taken back by its authors.")
 
 
 def find_scope(sv: Services, given: Pass) -> Scope:

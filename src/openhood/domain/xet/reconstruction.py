@@ -13,7 +13,7 @@ from typing import NamedTuple
 from openhood.base.errors import NotFound
 from openhood.base.names import XetHash
 from openhood.domain.services import Services
-from openhood.domain.xet import reading, rows
+from openhood.domain.xet import passes, reading, rows
 from openhood.domain.xet.layout import cut
 from openhood.domain.xet.reading import FileReader
 from openhood.domain.xet.types import Pass
@@ -61,7 +61,8 @@ class Reconstruction:
 
 
 def open_file(sv: Services, given: Pass, name: XetHash) -> FileReader:
-    """Return the file, if the pass's repository holds it. Opens read units. Raises NotFound."""
+    """Return the file, if the pass's repository holds it. Opens read units. Raises NotFound, Forbidden."""
+    passes.check_gate(sv, given)
     reader = reading.open_file(sv, given.repo, name)
     if reader is None:
         raise NotFound(f"This repository has no file with the Xet hash {name}.")
@@ -69,7 +70,8 @@ def open_file(sv: Services, given: Pass, name: XetHash) -> FileReader:
 
 
 def find_size(sv: Services, given: Pass, name: XetHash) -> int:
-    """Return the length of a file that the pass's repository holds. Opens a read unit. Raises NotFound."""
+    """Return the length of a file that the pass's repository holds. Opens read units. Raises NotFound, Forbidden."""
+    passes.check_gate(sv, given)
     with sv.db.read() as tx:
         size = rows.get_linked_size(tx, given.repo, name)
     if size is None:

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from openhood.base.names import Sha256, XetHash
 from openhood.domain.storage.rows import batches
 from openhood.domain.xet.types import Grant, XetFile, Xorb
+from openhood.infra.db.community_tables import access_requests
 from openhood.infra.db.engine import Tx, insert_ignore, upsert
 from openhood.infra.db.tables import (
     hub_facts,
@@ -422,6 +423,14 @@ def get_owner_and_exposure(tx: Tx, repo: int) -> tuple[int, bool] | None:
     if row is None:
         return None
     return row.owner_id, row.visibility == "public" and not row.gated and not row.is_disabled
+
+
+def is_admitted(tx: Tx, request: int) -> bool:
+    """Tell whether an access request is still an accepted one."""
+    query = select(access_requests.c.id).where(
+        access_requests.c.id == request, access_requests.c.status == "accepted"
+    )
+    return tx.execute(query).first() is not None
 
 
 def get_fact(tx: Tx, name: str) -> str | None:

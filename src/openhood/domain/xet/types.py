@@ -49,11 +49,15 @@ class XetFile:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a CAS token says: a user (0: nobody) may read, or also write, the chunks of one repository."""
+    """What a CAS token says: a user (0: nobody) may read, or also write, the chunks of one repository.
+
+    ``gate`` is the number of the access request by which its user passed the gate; 0: by none.
+    """
 
     user: int
     repo: int
     may_write: bool
+    gate: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class GgufHeader:
     eos_token: str | None
 
 
-class _Source:
+class HeaderSource:
     """The header's bytes, read in windows from the front on."""
 
     def __init__(self, read: ReadRange, size_bytes: int) -> None:
@@ -165,7 +165,7 @@ class _Source:
 
 def read_header(read: ReadRange, *, size_bytes: int) -> GgufHeader:
     """Read and check the header of a file of ``size_bytes``. Raises BadWeights."""
-    source = _Source(read, size_bytes)
+    source = HeaderSource(read, size_bytes)
     if size_bytes < 16 or source.take(4) != b"GGUF":
         raise BadWeights("The file does not begin as GGUF does.")
     version = int(source.number("I"))
@@ -184,7 +184,7 @@ def read_header(read: ReadRange, *, size_bytes: int) -> GgufHeader:
     return _header(facts, parameters)
 
 
-def _read_pairs(source: _Source, count: int) -> dict[str, object]:
+def _read_pairs(source: HeaderSource, count: int) -> dict[str, object]:
     facts: dict[str, object] = {}
     kept_bytes = 0
     for _ in range(count):
@@ -216,7 +216,7 @@ def _decode(text: bytes) -> str:
     return text.decode("utf-8", "replace").replace("\0", "")
 
 
-def _read_value(source: _Source, kind: int, key: str) -> object:
+def _read_value(source: HeaderSource, kind: int, key: str) -> object:
     """Return the next value, or pass over one that is not wanted and return None."""
     if kind == _LIST:
         return _read_list(source, keep=key == _TOKENS, depth=0)
@@ -230,7 +230,7 @@ def _read_value(source: _Source, kind: int, key: str) -> object:
     return value if is_wanted else None
 
 
-def _read_list(source: _Source, *, keep: bool, depth: int) -> list[bytes] | None:
+def _read_list(source: HeaderSource, *, keep: bool, depth: int) -> list[bytes] | None:
     """Pass over a list; one of texts that is wanted is returned."""
     source.step()
     if depth >= _MAX_NESTING:
@@ -253,7 +253,7 @@ def _read_list(source: _Source, *, keep: bool, depth: int) -> list[bytes] | None
     return None
 
 
-def _read_tensor(source: _Source) -> int:
+def _read_tensor(source: HeaderSource) -> int:
     """Pass over the description of a tensor and return its number of elements."""
     source.step()
     source.skip(source.count(source.length_code, least_bytes=1))

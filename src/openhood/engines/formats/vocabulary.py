@@ -136,7 +136,7 @@ _OTHERS = {
 _MEANT_OTHERWISE = (
     "ace agi aim api asr bio bot cad cot cpu csv dao dna ego esm eve gan kit knn kto law lex lid llm max med mix "
     "mlp mlx moe mri ner nmt npu ocr opt pos ppo pre rag ram rnn sam sar sdk sea seg sim sky ssm sts stt svm tao "
-    "tgi toy tpu tts vae vit wan"
+    "tgi toy tpu trl tts vae vit wan"
 )
 _NO_LANGUAGE_TAGS = frozenset(_MEANT_OTHERWISE.split())
 

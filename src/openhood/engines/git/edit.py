@@ -103,6 +103,16 @@ def apply_edits(db: ObjectDb, tree_oid: Oid, edits: Mapping[str, Edit]) -> Edite
     return EditedTree(tree=tree, new_trees=trees.new, changes=changes)
 
 
+def compare_trees(db: ObjectDb, old: Oid, new: Oid) -> list[Change]:
+    """Return the files that differ between two root trees, by path, without looking for renames.
+
+    Reads only trees that differ. Raises MissingGitObject.
+    """
+    changes: list[Change] = []
+    _compare(_Trees(db), changes, old=old, new=new, base=b"")
+    return changes
+
+
 def _node_for(nodes: dict[bytes, _Node], directory: bytes) -> _Node:
     missing = []
     while (node := nodes.get(directory)) is None:

@@ -190,6 +190,17 @@ class ObjectDb:
             raise MissingGitObject(start) from error
         return [self.commit(oid) for oid in oids]
 
+    def log_between(self, hidden: Sequence[Oid], start: Oid, *, limit: int) -> list[CommitInfo]:
+        """Return at most ``limit`` commits of ``start`` that no commit of ``hidden`` contains, newest first."""
+        try:
+            walker = self._repo.walk(start, SortMode.TOPOLOGICAL)
+            for oid in hidden:
+                walker.hide(oid)
+            oids = [Oid(str(commit.id)) for commit in islice(walker, limit)]
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise MissingGitObject(start) from error
+        return [self.commit(oid) for oid in oids]
+
     def expand_short(self, prefix: str) -> list[Oid]:
         """Return the commits whose id begins with ``prefix`` (hex, 2 to 40 characters), sorted."""
         wanted = prefix.lower()

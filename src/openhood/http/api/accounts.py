@@ -15,7 +15,17 @@ from starlette.responses import RedirectResponse, Response
 from openhood.base.errors import BadRequest, Unauthorized
 from openhood.domain.access import ANONYMOUS, OrgRole
 from openhood.domain.accounts import actions, tokens
-from openhood.domain.accounts.types import Account, Identity, Member, Membership, Profile, TokenInfo
+from openhood.domain.accounts.claims import granted_scopes
+from openhood.domain.accounts.types import (
+    Account,
+    GroupRole,
+    Identity,
+    Member,
+    Membership,
+    Profile,
+    TokenInfo,
+)
+from openhood.domain.community import profiles
 from openhood.domain.discovery import likes
 from openhood.http import bodies
 from openhood.http.context import Call
@@ -57,8 +67,13 @@ def _identity(identity: Identity) -> dict[str, object]:
         "orgs": [_org_of_mine(each) for each in identity.memberships],
         "auth": _auth(identity.token),
     }
-    if account.email:
+    scopes, _orgs = granted_scopes(identity.token)
+    # A program that was not granted the address must not learn it by another way.
+    if account.email and (scopes is None or "email" in scopes):
         found["email"] = account.email
+    if account.is_service:
+        # Clients know users, organizations and apps only; who asks finds it here.
+        found["isServiceAccount"] = True
     return found
 
 
@@ -85,8 +100,8 @@ def _auth(token: TokenInfo | None) -> dict[str, object]:
         "role": token.role,
         "createdAt": moment(token.created_at),
     }
-    if token.scopes is not None:
-        shown["fineGrained"] = token.scopes
+    if token.fine_grained is not None:
+        shown["fineGrained"] = token.fine_grained
     found: dict[str, object] = {
         "type": "oauth" if token.kind == "oauth" else "access_token",
         "accessToken": shown,
@@ -164,8 +179,12 @@ async def post_revoke(call: Call) -> Response:
 
 async def get_own_profile(call: Call) -> Response:
     """Answer with what the caller may change with `patch_own_profile`."""
-    profile = await call.act(actions.see_profile, name=await _own_name(call), kind="user")
-    return json_reply(_settings(profile.account), headers={"Cache-Control": "no-store"})
+    identity = await call.act(actions.who_am_i)
+    shown = _settings(identity.account)
+    scopes, _orgs = granted_scopes(identity.token)
+    if scopes is not None and "email" not in scopes:
+        del shown["email"]
+    return json_reply(shown, headers={"Cache-Control": "no-store"})
 
 
 async def patch_own_profile(call: Call) -> Response:
@@ -180,7 +199,7 @@ def token_json(info: TokenInfo) -> dict[str, object]:
         "displayName": info.display_name,
         "type": "oauth" if info.kind == "oauth" else "access_token",
         "role": info.role,
-        "fineGrained": info.scopes,
+        "fineGrained": info.fine_grained,
         "hint": info.hint,
         "createdAt": moment(info.created_at),
         "expiresAt": None if info.expires_at is None else moment(info.expires_at),
@@ -228,6 +247,7 @@ async def get_user_overview(call: Call) -> Response:
     profile = await call.act(actions.see_profile, name=call.params["u"], kind="user")
     account = profile.account
     like_count = await call.act(likes.count_liked, user=account.name)
+    standing = await call.act(profiles.get_standing, name=account.name, kind="user")
     return json_reply(
         {
             "_id": account.hex_id,
@@ -237,12 +257,14 @@ async def get_user_overview(call: Call) -> Response:
             "avatarUrl": avatar_of(account),
             "details": account.details or "",
             "isPro": False,
-            "isFollowing": False,
+            "isFollowing": standing.is_followed,
             **_counts(profile),
-            "numDiscussions": 0,
-            "numUpvotes": 0,
+            "numFollowers": standing.followers,
+            "numFollowing": standing.following,
+            "numDiscussions": standing.discussions,
+            "numUpvotes": standing.upvotes,
             "numLikes": like_count,
-            "numFollowing": 0,
+            "socials": dict(standing.socials),
             "orgs": [_org(each.org) for each in profile.memberships],
             "createdAt": moment(account.created_at),
         }
@@ -252,6 +274,7 @@ async def get_user_overview(call: Call) -> Response:
 async def get_org_overview(call: Call) -> Response:
     """Answer with an organization's public profile. Source: huggingface_hub ``hf_api.py::Organization``."""
     profile = await call.act(actions.see_profile, name=call.params["o"], kind="org")
+    standing = await call.act(profiles.get_standing, name=profile.account.name, kind="org")
     return json_reply(
         {
             "_id": profile.account.hex_id,
@@ -259,9 +282,11 @@ async def get_org_overview(call: Call) -> Response:
             "type": "org",
             "details": profile.account.details or "",
             "isVerified": False,
-            "isFollowing": False,
+            "isFollowing": standing.is_followed,
             "numUsers": profile.member_count,
             **_counts(profile),
+            "numFollowers": standing.followers,
+            "socials": dict(standing.socials),
             "createdAt": moment(profile.account.created_at),
         }
     )
@@ -274,6 +299,7 @@ async def get_members(call: Call) -> Response:
         actions.list_members,
         org=call.params["o"],
         search=call.query("search"),
+        email=call.query("email") or None,
         after=call.query("cursor"),
         limit=limit + 1,
     )
@@ -310,21 +336,46 @@ async def patch_org(call: Call) -> Response:
     return await _patch(call, call.params["o"])
 
 
+class GroupRoleBody(BaseModel):
+    """A role in a resource group, named by its id."""
+
+    id: str = Field(max_length=40)
+    role: str = "read"
+
+
 class RoleBody(BaseModel):
-    """A member's new role."""
+    """A member's new role, and those in resource groups to give with it."""
 
     role: str = Field(description="admin, write, contributor, read or no_access")
+    resourceGroups: list[GroupRoleBody] = Field(default_factory=list, max_length=50)
 
 
 async def put_role(call: Call) -> Response:
     """Add a member to an organization, or change a member's role."""
     body = await bodies.read_model(call, RoleBody)
-    role = OrgRole.from_label(body.role)
+    role = role_of(body.role)
+    await call.act(
+        actions.set_member,
+        org=call.params["o"],
+        user=call.params["u"],
+        role=role,
+        resource_groups=group_roles_of(body.resourceGroups),
+    )
+    return json_reply({"user": call.params["u"], "role": role.label})
+
+
+def role_of(label: str) -> OrgRole:
+    """Return the role with this name. Raises BadRequest."""
+    role = OrgRole.from_label(label)
     if role is None:
         allowed = ", ".join(each.label for each in OrgRole)
-        raise BadRequest(f"Unknown role {body.role[:40]!r}. Allowed: {allowed}.")
-    await call.act(actions.set_member, org=call.params["o"], user=call.params["u"], role=role)
-    return json_reply({"user": call.params["u"], "role": role.label})
+        raise BadRequest(f"Unknown role {label[:40]!r}. Allowed: {allowed}.")
+    return role
+
+
+def group_roles_of(given: list[GroupRoleBody]) -> tuple[GroupRole, ...]:
+    """Return roles in resource groups as an action takes them. Raises BadRequest."""
+    return tuple(GroupRole(each.id, role_of(each.role)) for each in given)
 
 
 async def delete_member(call: Call) -> Response:
@@ -350,7 +401,10 @@ def _org(org: Account) -> dict[str, object]:
 
 def _member(member: Member) -> dict[str, object]:
     account = member.account
+    # The action leaves addresses to administrators.
+    private = {} if account.email is None else {"email": account.email, "isVerified": account.email_verified}
     return {
+        **private,
         "_id": account.hex_id,
         "user": account.name,
         "fullname": account.fullname or account.name,
@@ -368,7 +422,6 @@ def _counts(profile: Profile) -> Mapping[str, int]:
         "numDatasets": counts.datasets,
         "numSpaces": counts.spaces,
         "numPapers": 0,
-        "numFollowers": 0,
     }
 
 

@@ -54,7 +54,7 @@ class _SpaceFields(BaseModel):
     secrets: list[object] | None = None
     variables: list[object] | None = None
     volumes: list[object] | None = None
-    resourceGroupId: str | None = None
+    resourceGroupId: str | None = Field(None, max_length=40)
 
 
 class _File(BaseModel):
@@ -138,6 +138,7 @@ async def create(call: Call) -> Response:
         namespace=namespace,
         name=name,
         visibility=_visibility(body.visibility, body.private),
+        resource_group=body.resourceGroupId,
         files={file.path: _content(file) for file in body.files},
         card={key: value for key, value in fields.items() if value},
     )
@@ -186,6 +187,7 @@ async def duplicate(call: Call) -> Response:
             source=call.repo_id,
             target=RepoId.parse(body.repository),
             visibility=_visibility(body.visibility, body.private),
+            resource_group=body.resourceGroupId,
         )
     except RepoExists as error:
         raise _taken(call, error) from error
@@ -315,7 +317,7 @@ def _type_of(text: str | None) -> RepoType:
 
 def _refuse_unbuilt(body: _SpaceFields) -> None:
     """Running spaces is not built: what was asked for it must not be lost silently."""
-    for name in ("storageTier", "sleepTimeSeconds", "secrets", "variables", "volumes", "resourceGroupId"):
+    for name in ("storageTier", "sleepTimeSeconds", "secrets", "variables", "volumes"):
         if getattr(body, name):
             raise NotSupported(f"This hub does not run spaces yet, so '{name}' cannot be set.")
     if body.hardware not in (None, "cpu-basic"):

@@ -122,12 +122,18 @@ _SPACE: Mapping[str, Show] = {
 }
 
 
-# What other repositories have a say in (`lineage.KEYS`).
+# What other repositories have a say in (`lineage.KEYS`), and the group of an organization.
 _LINKED: Mapping[str, Callable[[Links], object]] = {
     "baseModels": lambda links: _listed(links.base_models),
     "childrenModelCount": lambda links: links.children,
     "spaces": lambda links: _listed(links.spaces),
+    "resourceGroup": lambda links: _group(links),
 }
+
+
+def _group(links: Links) -> dict[str, object] | None:
+    group = links.resource_group
+    return None if group is None else {"id": group.hex_id, "name": group.name}
 
 
 def _listed(names: Sequence[str] | None) -> list[str] | None:

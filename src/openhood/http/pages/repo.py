@@ -1,94 +1,147 @@
-"""A plain page for a repository at a revision, behind every address of one that clients print.
+"""The page of a repository: its card, what stands beside it, how to use it; and the buttons of its head.
 
-Nothing of the files' content is shown here, only their names and where to get them.
+Files, commits and discussions have rooms of their own.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import quote
 
+from markupsafe import Markup
 from starlette.responses import Response
 
-from openhood.base.errors import EntryNotFound
-from openhood.domain.repos import listing
+from openhood.base.errors import BadRequest, RepoDisabled
+from openhood.base.names import MAIN, RepoId, RepoType
+from openhood.domain.access import Viewer
+from openhood.domain.discovery import facing, likes, lineage
+from openhood.domain.discovery.facing import Facing
+from openhood.domain.discovery.lineage import Lineage
+from openhood.domain.notifications import actions as notifications
+from openhood.domain.notifications import standing
+from openhood.domain.notifications.actions import Subject as Watched
+from openhood.domain.repos import cards
+from openhood.domain.repos.cards import Card
+from openhood.domain.services import Services
+from openhood.engines.markup_rules import paint_code
+from openhood.http import bodies
 from openhood.http.context import Call
+from openhood.http.pages import repo_beside as beside
+from openhood.http.pages.going import go, safe_path, to_login
 from openhood.http.pages.render import page
+from openhood.http.pages.repo_shown import Shown
+from openhood.http.pages.repo_snippets import Subject, citation_of, snippets_of
 from openhood.http.router import Handler, Route
 
-_FILES_SHOWN = 200
 _PREFIXES = {"models": "", "datasets": "/datasets", "spaces": "/spaces"}
+_NAMED = 4
+_BIRTH_FILES = frozenset({".gitattributes"})
+_DEFAULT_REVISION = MAIN.removeprefix("refs/heads/")
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the page is made of, read in one go."""
+
+    shown: Shown
+    card: Card | None
+    facing: Facing
+    lineage: Lineage
 
 
 async def get_repo(call: Call) -> Response:
-    """The repository at main."""
-    return await _show(call, None, "")
-
-
-async def get_tree(call: Call) -> Response:
-    """The repository at a revision, with the files below a directory."""
-    return await _show(call, call.params["rev"], call.params.get("path", ""))
-
-
-async def get_blob(call: Call) -> Response:
-    """The repository at a revision, with one file among its neighbours."""
-    path = call.params["path"]
-    return await _show(call, call.params["rev"], path.rpartition("/")[0], chosen=path)
-
-
-async def get_commit(call: Call) -> Response:
-    """The repository at a commit: where ``commitUrl`` leads."""
-    return await _show(call, call.params["rev"], "")
-
-
-async def get_discussion(call: Call) -> Response:
-    """The repository at the head of a pull request: where ``pullRequestUrl`` leads."""
-    return await _show(call, f"refs/pr/{call.params['number']}", "")
-
-
-async def _show(call: Call, revision: str | None, folder: str, *, chosen: str = "") -> Response:
-    info = await call.act(
-        listing.get_info,
-        repo_type=call.repo_type,
-        repo_id=call.repo_id,
-        revision=revision,
-        siblings=True,
-        blobs=False,
-    )
-    start = folder.strip("/") + "/" if folder.strip("/") else ""
-    paths = [sibling.path for sibling in info.siblings or () if sibling.path.startswith(start)]
-    if (chosen and chosen not in paths) or (start and not paths):
-        raise EntryNotFound(f"There is no '{chosen or folder}' at this revision.")
-    shown = paths[:_FILES_SHOWN]
-    if chosen and chosen not in shown:
-        shown[-1] = chosen
-    at = quote(revision or "main", safe="")
-    repo = info.repo
+    """The repository's card and what stands beside it, or the way to a first upload."""
+    try:
+        facts = await call.act(_read, repo_type=call.repo_type, repo_id=call.repo_id)
+    except RepoDisabled as error:
+        return await page(
+            call, "repo/disabled.html", status=error.status, repo_id=call.repo_id, kind=call.repo_type.value
+        )
+    listed, card, links = facts.shown.listed, facts.card, facts.lineage
+    subject = Subject(listed, call.base_url, _DEFAULT_REVISION, facts.facing.paths)
+    own_citation = listed.tip.extras.get("citation")
+    said = card.citation if card is not None else None
+    if said is None and isinstance(own_citation, str):
+        said = own_citation
     return await page(
         call,
-        "repo.html",
-        repo=repo,
-        commit=info.commit,
-        tags=info.listed.tip.tags,
-        files=[
-            {"path": path, "href": f"{quote(repo.web_path)}/resolve/{at}/{quote(path)}"} for path in shown
+        "repo/card.html",
+        shown=facts.shown,
+        card=card,
+        # Cleaned by the renderer: no script, no style, nothing that fetches from elsewhere unasked.
+        prose=Markup(card.html) if card is not None and card.html else None,  # noqa: S704
+        is_empty=facts.facing.paths is not None and set(facts.facing.paths) <= _BIRTH_FILES,
+        days=facts.facing.days,
+        bars=beside.bars_of(facts.facing.days),
+        has_downloads=any(day.count for day in facts.facing.days),
+        dtypes=beside.dtypes_of(listed),
+        gguf=beside.gguf_of(listed),
+        results=beside.results_of(listed),
+        license=beside.license_of(listed),
+        links=links,
+        derived=beside.derived_of(links),
+        trained_link=beside.trained_link(links),
+        # Escaped by the painter, which knows the words of programs and nothing else.
+        snippets=[
+            (each.name, each.text, Markup(paint_code(each.text, each.language, "")))  # noqa: S704
+            for each in snippets_of(subject)
         ],
-        left_out=len(paths) - len(shown),
-        chosen=chosen,
+        citation=said or citation_of(subject),
+        is_citation_made=said is None,
+        api=f"{call.base_url}{quote(listed.repo.api_path)}",
     )
 
 
-_PAGES: tuple[tuple[str, Handler], ...] = (
-    ("", get_repo),
-    ("/tree/{rev}", get_tree),
-    ("/tree/{rev}/{path:path}", get_tree),
-    ("/blob/{rev}/{path:path}", get_blob),
-    ("/commit/{rev}", get_commit),
-    ("/discussions/{number}", get_discussion),
+def _read(sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: RepoId) -> _Facts:
+    found = standing.see_standing(sv, viewer, repo_type=repo_type, repo_id=repo_id)
+    return _Facts(
+        Shown("card", found),
+        cards.read_card(sv, viewer, repo_type=repo_type, repo_id=repo_id),
+        facing.see_facing(sv, viewer, repo_type=repo_type, repo_id=repo_id),
+        lineage.get_lineage(sv, viewer, repo_type=repo_type, repo_id=repo_id, limit=_NAMED),
+    )
+
+
+async def post_like(call: Call) -> Response:
+    """Like it, or take that back; then back to where the button was."""
+    return await _press(call, "like", "unlike")
+
+
+async def post_watch(call: Call) -> Response:
+    """Watch it, or stop; then back to where the button was."""
+    return await _press(call, "watch", "unwatch")
+
+
+async def _press(call: Call, do: str, undo: str) -> Response:
+    call.check_origin()
+    form = dict(await bodies.read_form(call))
+    wanted = form.get("do", do)
+    if wanted not in (do, undo):
+        raise BadRequest(f"'do' must be '{do}' or '{undo}'.")
+    found = await call.act(standing.see_standing, repo_type=call.repo_type, repo_id=call.repo_id)
+    back = safe_path(form.get("next"))
+    target = quote(found.repo.web_path) if back == "/" else back
+    if (await call.viewer()).is_anonymous:
+        return to_login(target)
+    if do == "like":
+        action = likes.like if wanted == do else likes.unlike
+        await call.act(action, repo_type=call.repo_type, repo_id=call.repo_id)
+    else:
+        subject = Watched(found.repo.hex_id, "repo")
+        add, delete = ([subject], []) if wanted == do else ([], [subject])
+        await call.act(notifications.watch, add=add, delete=delete)
+    return go(target)
+
+
+_PAGES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "", get_repo),
+    ("POST", "/like", post_like),
+    ("POST", "/watch", post_watch),
 )
 
 ROUTES: tuple[Route, ...] = tuple(
     Route(
-        ("GET",),
+        (method,),
         f"{prefix}/{{ns}}/{{name}}{tail}",
         handler,
         fixed={"type": kind},
@@ -96,5 +149,5 @@ ROUTES: tuple[Route, ...] = tuple(
         bucket="pages",
     )
     for kind, prefix in _PREFIXES.items()
-    for tail, handler in _PAGES
+    for method, tail, handler in _PAGES
 )

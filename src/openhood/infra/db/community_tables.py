@@ -52,6 +52,8 @@ discussion_events = Table(
     Column("author_id", Id, ForeignKey("accounts.id", ondelete="SET NULL")),
     Column("created_at", Moment, nullable=False),
     Column("body", Text),  # of a comment: its Markdown
+    Column("html", Text),  # made of it when it was written, by the rules of `html_version`
+    Column("html_version", Integer),
     Column("edited_at", Moment),
     Column("hidden_at", Moment),
     Column("hidden_by", Id),
@@ -88,7 +90,7 @@ reviews = Table(
     metadata,
     make_id(),
     refer("repo_id", "repos.id"),
-    Column("kind", String(20), nullable=False),  # tensors | settings | rows
+    Column("kind", String(20), nullable=False),  # the format: safetensors, settings, csv …
     Column("old_key", String(64), nullable=False),  # sha256 or blob oid; "" where the file is new
     Column("new_key", String(64), nullable=False),
     Column("version", Integer, nullable=False),  # of the rules that made it
@@ -97,6 +99,8 @@ reviews = Table(
     Column("error", String(500)),
     Column("updated_at", Moment, nullable=False),
     UniqueConstraint("repo_id", "kind", "old_key", "new_key"),
+    Index("ix_reviews_repo_id_state", "repo_id", "state"),
+    Index("ix_reviews_updated_at", "updated_at"),
 )
 
 # --- inboxes ---------------------------------------------------------------------------------
@@ -165,12 +169,14 @@ collections = Table(
     Column("is_private", Boolean, nullable=False, server_default=false()),
     Column("position", Integer, nullable=False, server_default="0"),
     Column("upvotes", Integer, nullable=False, server_default="0"),
+    Column("trending_score", Integer, nullable=False, server_default="0"),  # votes of the last 30 days
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("resource_group_id", Id, ForeignKey("resource_groups.id", ondelete="SET NULL")),
     Index("ix_collections_owner_id_updated_at", "owner_id", "updated_at"),
     Index("ix_collections_updated_at", "updated_at", "id"),
     Index("ix_collections_upvotes", "upvotes", "id"),
+    Index("ix_collections_trending_score", "trending_score", "id"),
 )
 
 collection_items = Table(
@@ -190,6 +196,7 @@ collection_items = Table(
     UniqueConstraint("collection_id", "kind", "repo_id", "member_id", "name"),
     Index("ix_collection_items_repo_id", "repo_id"),
     Index("ix_collection_items_member_id", "member_id"),
+    Index("ix_collection_items_name", "name"),
     Index("ix_collection_items_collection_id_position", "collection_id", "position"),
 )
 
@@ -233,13 +240,20 @@ webhooks = Table(
     Column("hex_id", String(24), nullable=False, unique=True),
     refer("owner_id", "accounts.id"),
     Column("url", String(2000)),
-    Column("watched", Document, nullable=False, server_default="[]"),
+    Column("watched", Document, nullable=False, server_default="[]"),  # [kind, number, type, name], in order
     Column("domains", Document, nullable=False, server_default="[]"),
     Column("secret", String(500)),  # sealed with the hub's secret key
+    Column("base_url", String(300), nullable=False),  # the hub's address as its owner wrote it
     Column("is_enabled", Boolean, nullable=False, server_default=true()),
     Column("disabled_reason", String(300)),
-    Column("failures", Integer, nullable=False, server_default="0"),  # in a row, over deliveries
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row, over attempts
     Column("failing_since", Moment),
+    Column("paused_until", Moment),  # nobody answered: all its deliveries wait
+    Column("busy_until", Moment),  # a delivery is on its way; past: whoever sent it died
+    Column("slow_until", Moment),  # its deliveries wait apart from those of others
+    Column("window_at", Moment),  # the beginning of the day in which `window_count` were delivered
+    Column("window_count", Integer, nullable=False, server_default="0"),
+    Column("limited_at", Moment),  # the last event not delivered since the limit of the day was reached
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Index("ix_webhooks_owner_id", "owner_id"),
@@ -261,16 +275,31 @@ webhook_deliveries = Table(
     Column("hex_id", String(24), nullable=False, unique=True),
     refer("webhook_id", "webhooks.id"),
     Column("event_id", Id, nullable=False),
-    Column("replay_of", String(24)),
+    Column("replay_of", String(24), nullable=False, server_default=""),
     Column("payload", Document, nullable=False),
     Column("state", String(12), nullable=False),  # waiting | delivered | failed
+    Column("due_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("status_code", Integer),
     Column("duration_ms", Integer),
     Column("answer", String(2000)),  # the beginning of what the receiver said, or why it was not reached
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    UniqueConstraint("webhook_id", "event_id", "replay_of"),
+    Index(
+        "ix_webhook_deliveries_event",  # an event is spread again where the job died half-way
+        "webhook_id",
+        "event_id",
+        unique=True,
+        sqlite_where=text("replay_of = ''"),
+        postgresql_where=text("replay_of = ''"),
+    ),
+    Index(
+        "ix_webhook_deliveries_waiting",
+        "webhook_id",
+        "due_at",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
     Index("ix_webhook_deliveries_webhook_id_id", "webhook_id", "id"),
     Index("ix_webhook_deliveries_created_at", "created_at"),
 )

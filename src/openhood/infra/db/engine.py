@@ -117,6 +117,17 @@ def insert_or_add(tx: Tx, table: Any, *, key: list[str], add: list[str]) -> Inse
     )
 
 
+def lock_table(tx: Tx, table: Any, *, wait_ms: int) -> None:
+    """Wait for every unit that writes to ``table`` and hold further ones until this unit ends.
+
+    SQLite has one writer at a time anyway. Raises OperationalError where others write for longer than ``wait_ms``.
+    """
+    if tx.dialect.name == "sqlite":
+        return
+    tx.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait_ms)}")
+    tx.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
 def _dialect_insert(tx: Tx) -> Any:  # Any: the two dialects' insert functions share no base with on_conflict
     return sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
 

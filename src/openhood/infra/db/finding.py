@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
     table,
     true,
+    union_all,
 )
 from sqlalchemy.dialects import postgresql
 
@@ -36,6 +37,9 @@ _BATCH = 500
 
 repo_tags = table("repo_tags", column("tag_id", Integer), column("repo_id", BigInteger))
 """On SQLite only: which repositories have a tag."""
+
+Spans = Sequence[tuple[int, int]]
+"""First and last places, in order: see ``domain.catalog.texts``."""
 
 _names = table("repo_names", column("rowid", BigInteger))
 _words = table("repo_words", column("rowid", BigInteger))
@@ -95,24 +99,35 @@ def with_all_tags(source: Select[Any], others: Sequence[Sequence[int]]) -> Selec
     return query
 
 
-def named(tx: Tx, word: str, *, first: int, last: int) -> Select[Any]:
+def named(tx: Tx, word: str, spans: Spans) -> Select[Any]:
     """Return a query for the repositories whose id contains a word of three characters or more: see `repos_at`.
 
-    Args: ``first``, ``last``: the places they are among.
+    Args: ``spans``: the places they are among, one after another.
     """
     if is_sqlite(tx):
         matches = literal_column("repo_names").op("MATCH")(literal(quoted(word)))
-        return select(_names.c.rowid).where(matches, _names.c.rowid.between(first, last))
-    return select(repo_texts.c.repo_id.label("id")).where(repo_texts.c.name.contains(word, autoescape=True))
+        return select(_names.c.rowid).where(matches, _names.c.rowid.between(spans[0][0], spans[-1][1]))
+    return _of_each(repo_texts.c.name.contains(word, autoescape=True), spans)
 
 
-def word_begun(tx: Tx, word: str, *, first: int, last: int) -> Select[Any]:
+def word_begun(tx: Tx, word: str, spans: Spans) -> Select[Any]:
     """Return a query for the repositories with a word in their id that begins so; and, on PostgreSQL, in their text."""
     if is_sqlite(tx):
         matches = literal_column("repo_words").op("MATCH")(literal(f"name : {quoted(word)} *"))
-        return select(_words.c.rowid).where(matches, _words.c.rowid.between(first, last))
+        return select(_words.c.rowid).where(matches, _words.c.rowid.between(spans[0][0], spans[-1][1]))
     asked = func.to_tsquery(literal_column("'simple'"), bindparam(None, f"'{word}':*"))
-    return select(repo_texts.c.repo_id.label("id")).where(literal_column("vector").op("@@")(asked))
+    return _of_each(literal_column("vector").op("@@")(asked), spans)
+
+
+def _of_each(holds: ColumnElement[bool], spans: Spans) -> Select[Any]:
+    parts = [select(repo_texts.c.repo_id.label("id")).where(holds, within(*span)) for span in spans]
+    found = union_all(*parts).subquery()
+    return select(found.c.id)
+
+
+def within(first: int, last: int) -> ColumnElement[bool]:
+    """Return the condition of PostgreSQL's indexes over the texts of one span of places, in its very words."""
+    return repo_texts.c.place.between(literal_column(str(first)), literal_column(str(last)))
 
 
 def repos_at(tx: Tx, places: Select[Any]) -> Select[Any]:

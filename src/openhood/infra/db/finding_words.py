@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Select,
     and_,
@@ -27,10 +28,10 @@ from sqlalchemy import (
 
 from openhood.infra.db.discovery_tables import repo_texts
 from openhood.infra.db.engine import Tx
-from openhood.infra.db.finding import is_sqlite, opaque, quoted
+from openhood.infra.db.finding import is_sqlite, opaque, quoted, within
 from openhood.infra.db.tables import repos
 
-_TRIED_NAMES = 6_000
+_TRIED_NAMES = 3_000
 _TRIED_TEXTS = 1_500
 """PostgreSQL looks at so many of the most popular rows before it gathers: about ten milliseconds each."""
 _ENOUGH = 40
@@ -138,6 +139,9 @@ def find_hidden_names(
     """Return the same of a span of hidden repositories, those that ``hidden`` lets the viewer find."""
     query = _with_repos(hidden, span).order_by(repo_texts.c.place).limit(limit)
     if not is_sqlite(tx):
+        if hidden.owners is not None:
+            owners = hidden.owners
+            return _hidden_names(tx, _like(parts), span, hidden=hidden, owners=owners, limit=limit)
         return _hidden_rows(tx, _like(parts), span, hidden=hidden, limit=limit, tried=tried)
     places: Any = _at_names(_names_match(parts), span, None)  # Any: a query or two of them
     if hidden.owners is not None:
@@ -316,19 +320,40 @@ def _walk_or_gather(tx: Tx, holds: ColumnElement[bool], span: Span, *, limit: in
 def _hidden_rows(
     tx: Tx, holds: ColumnElement[bool], span: Span, *, hidden: Hidden, limit: int, tried: int
 ) -> list[Place]:
-    """Return the same of hidden rows."""
-    # Whose they are is no help: no index knows it.
+    """Return the same of hidden rows.
+
+    Cards are kept apart from their rows and slow to read, so their words come first; names are read with the
+    row, so the owners' index may come first there.
+    """
     expected = _estimate(tx, holds, span)
-    if hidden.owners is not None:
-        holds = and_(holds, opaque(repo_texts.c.owner.in_(hidden.owners)))
+    owned = holds if hidden.owners is None else and_(holds, opaque(repo_texts.c.owner.in_(hidden.owners)))
     if expected > _FEW:
-        found, is_all = _near(tx, _with_repos(hidden, span), holds, span, limit=limit, tried=tried)
+        found, is_all = _near(tx, _with_repos(hidden, span), owned, span, limit=limit, tried=tried)
         if is_all or expected > _MOST_GATHERED:
             return found
-    rows = _gathered(holds, span)
+    return _read(tx, _first_shown(_gathered(owned, span), hidden, limit=limit))
+
+
+def _hidden_names(
+    tx: Tx, holds: ColumnElement[bool], span: Span, *, hidden: Hidden, owners: Sequence[str], limit: int
+) -> list[Place]:
+    # The condition of the index, in its very words.
+    is_hidden = literal_column("((repo_texts.place >> 60) & 1) = 1", type_=Boolean)
+    owned = and_(opaque(holds), repo_texts.c.owner.in_(owners), is_hidden)
+    return _read(tx, _first_shown(_gathered(owned, span), hidden, limit=limit))
+
+
+def _first_shown(rows: Any, hidden: Hidden, *, limit: int) -> Select[Any]:
+    """Return the query for the first of some rows that the viewer may see.
+
+    Where all of these owners' are theirs to see, the first are taken before the policy is asked: it reads rows
+    that are wide.
+    """
+    if not hidden.is_partly_shown:
+        rows = select(rows).order_by(rows.c.place).limit(limit).subquery()
     query = select(rows.c.place, rows.c.repo_id, rows.c.name)
     query = query.select_from(rows.join(repos, repos.c.id == rows.c.repo_id)).where(hidden.may_see)
-    return _read(tx, query.order_by(rows.c.place).limit(limit))
+    return query.order_by(rows.c.place).limit(limit)
 
 
 def _near(
@@ -347,7 +372,8 @@ def _gathered(
     holds: ColumnElement[bool], span: Span
 ) -> Any:  # Any: SQLAlchemy does not type columns of a CTE
     # As a whole, so that two bitmaps are laid over one another instead of walking to a limit.
-    gathered = _PLACES.where(holds, _in(span)).cte("gathered")
+    # With the owner, so that the index on places, which has all but that, is not read from end to end instead.
+    gathered = _PLACES.add_columns(repo_texts.c.owner).where(holds, within(*span)).cte("gathered")
     return gathered.prefix_with("MATERIALIZED", dialect="postgresql")
 
 
@@ -357,7 +383,7 @@ def _estimate(tx: Tx, holds: ColumnElement[bool], span: Span) -> int:
     Few are gathered at once. Too many are never: words that are common each, but not among the popular rows as the
     phrase that is wanted.
     """
-    query = select(repo_texts.c.repo_id).where(holds, _in(span))
+    query = select(repo_texts.c.repo_id).where(holds, within(*span))
     asked = query.compile(dialect=tx.dialect, compile_kwargs={"render_postcompile": True})
     plan = tx.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {asked}", asked.params).scalar_one()
     return int(plan[0]["Plan"]["Plan Rows"])

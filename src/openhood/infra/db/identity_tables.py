@@ -26,7 +26,6 @@ org_invitations = Table(
     refer("org_id", "accounts.id"),
     refer("user_id", "accounts.id", nullable=True),  # or by mail:
     Column("email", String(320)),
-    Column("secret_hash", String(64), unique=True),
     Column("role", String(16), nullable=False),
     Column("resource_groups", Document, nullable=False, server_default="[]"),
     Column("invited_by", Id),

@@ -132,7 +132,7 @@ def differences(db: Database) -> list[str]:
 
 # What a migration makes for one of the two databases only, to search by; see `finding`.
 _SEARCH_ONLY = re.compile(
-    r"repo_tags|repo_(?:names|words)(?:_\w+)?|ix_repos_tag_ids|ix_repo_texts_(?:name_trigrams|vector)|vector"
+    r"repo_tags|repo_(?:names|words)(?:_\w+)?|ix_repos_tag_ids|ix_repo_texts_\w+|vector"
 )
 
 

@@ -47,6 +47,7 @@ accounts = Table(
     Column("details", String(500)),
     Column("settings", Document, nullable=False, server_default="{}"),
     Column("default_visibility", String(12), nullable=False, server_default="public"),
+    Column("token_policy", Document),  # which tokens an organization lets in; NULL: all
     Column("created_at", Moment, nullable=False),
 )
 Index("uq_accounts_email", accounts.c.email, unique=True)
@@ -150,6 +151,7 @@ refresh_tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("replaced_at", Moment),  # still honoured for a short grace: several processes refresh at once
+    Column("org_ids", Document),  # organizations whose repositories it reaches; NULL: the device flow, all
     Index("ix_refresh_tokens_family", "family"),
 )
 
@@ -533,6 +535,17 @@ audit_events = Table(
         sqlite_where=text("seal IS NULL"),
         postgresql_where=text("seal IS NULL"),
     ),
+)
+
+audit_heads = Table(
+    "audit_heads",  # one row: where the chain of seals ends, signed with the hub's secret key
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last_id", Id, nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    Column("seal", String(64), nullable=False),
+    Column("signature", String(64), nullable=False),
+    Column("sealed_at", Moment, nullable=False),
 )
 
 # A list of one type walks the index of its order. That holds what decides who may see a row, so that the wide rows

@@ -5,11 +5,11 @@ What a job does lives with its noun; who runs it lives in `worker`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from openhood.infra.db.engine import Tx, insert_ignore
 from openhood.infra.db.tables import jobs
@@ -49,14 +49,14 @@ def enqueue(
     )
 
 
-def claim(tx: Tx, *, now: datetime, lease_s: float) -> Job | None:
+def claim(tx: Tx, *, now: datetime, lease_s: float, kinds: Collection[str] | None = None) -> Job | None:
     """Take the oldest due job, in a write unit of the caller; None when nothing is due.
 
-    A job whose lease ran out is due again: its worker died.
+    A job whose lease ran out is due again: its worker died. ``kinds`` are those to choose from; None: all.
     """
     due = (
         select(jobs.c.id, jobs.c.kind, jobs.c.payload, jobs.c.attempts)
-        .where(jobs.c.run_after <= now, or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now))
+        .where(*_due(now, kinds))
         .order_by(jobs.c.run_after, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)  # ignored by SQLite, which has one writer anyway
@@ -97,9 +97,11 @@ def retry_later(tx: Tx, job: Job, *, now: datetime, error: str) -> None:
     )
 
 
-def has_due(tx: Tx, *, now: datetime) -> bool:
+def has_due(tx: Tx, *, now: datetime, kinds: Collection[str] | None = None) -> bool:
     """Tell whether `claim` would find a job, without taking the writer's place."""
-    due = select(jobs.c.id).where(
-        jobs.c.run_after <= now, or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)
-    )
-    return tx.execute(due.limit(1)).first() is not None
+    return tx.execute(select(jobs.c.id).where(*_due(now, kinds)).limit(1)).first() is not None
+
+
+def _due(now: datetime, kinds: Collection[str] | None) -> list[ColumnElement[bool]]:
+    due = [jobs.c.run_after <= now, or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)]
+    return due if kinds is None else [*due, jobs.c.kind.in_(sorted(kinds))]

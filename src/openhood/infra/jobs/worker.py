@@ -20,15 +20,25 @@ IDLE_S = 1.0
 
 
 class Worker:
-    """Runs the handlers of a table of job kinds in ``threads`` threads.
+    """Runs the handlers of a table of job kinds in ``threads`` threads; jobs of other kinds are left to others.
 
-    Handlers are idempotent: a job may run twice when its worker dies.
+    Handlers are idempotent: a job may run twice when its worker dies. ``lease_s`` is how long a dead worker's
+    job waits for another.
     """
 
-    def __init__(self, db: Database, clock: Clock, handlers: Mapping[str, Handler], *, threads: int) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        handlers: Mapping[str, Handler],
+        *,
+        threads: int,
+        lease_s: float = LEASE_S,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._handlers = handlers
+        self._lease_s = lease_s
         self._stopping = threading.Event()
         self._running: dict[int, queue.Job] = {}
         self._threads = [
@@ -42,6 +52,10 @@ class Worker:
         """Start the threads."""
         for thread in self._threads:
             thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Ask the threads to end after their present job, and do not wait for them."""
+        self._stopping.set()
 
     def stop(self, *, wait_s: float = 10.0) -> None:
         """Ask the threads to end after their present job, and wait for them at most ``wait_s`` each."""
@@ -69,23 +83,23 @@ class Worker:
 
     def _renew(self) -> None:
         """Keep the jobs that are running from being taken for those of a dead worker: some run for hours."""
-        while not self._stopping.wait(LEASE_S / 3):
+        while not self._stopping.wait(self._lease_s / 3):
             running = list(self._running.values())
             if not running:
                 continue
             try:
                 with self._db.write() as tx:
-                    queue.renew(tx, running, now=self._clock.now(), lease_s=LEASE_S)
+                    queue.renew(tx, running, now=self._clock.now(), lease_s=self._lease_s)
             except Exception as error:  # as above; two more turns come before the leases end
                 structlog.get_logger("jobs").warning("jobs.unavailable", error=str(error))
 
     def _run_one(self) -> bool:
         now = self._clock.now()
         with self._db.read() as tx:
-            if not queue.has_due(tx, now=now):
+            if not queue.has_due(tx, now=now, kinds=self._handlers.keys()):
                 return False
         with self._db.write() as tx:
-            job = queue.claim(tx, now=now, lease_s=LEASE_S)
+            job = queue.claim(tx, now=now, lease_s=self._lease_s, kinds=self._handlers.keys())
         if job is None:
             return False
         self._running[job.id] = job

@@ -9,8 +9,49 @@ branch_labels = None
 depends_on = None
 
 
+# Of each type of repository, first the public ones and then the hidden ones: `domain.catalog.texts` says how places
+# are numbered. One index over all would gather what is to be found among models for each question about datasets.
+_SPANS = {
+    f"{kind}_{shown}": (first := (number << 61) | (hidden << 60), first + (1 << 60) - 1)
+    for number, kind in enumerate(("models", "datasets", "spaces"))
+    for hidden, shown in enumerate(("public", "hidden"))
+}
+# What an operator has built beforehand, without locking (CREATE INDEX CONCURRENTLY), stays.
+_POSTGRES = (
+    "DROP INDEX IF EXISTS ix_repo_texts_name_trigrams",
+    "DROP INDEX IF EXISTS ix_repo_texts_vector",
+    *(
+        f"CREATE INDEX IF NOT EXISTS ix_repo_texts_{what}_of_{name} ON repo_texts USING gin ({column}) WITH (fastupdate = off) "
+        f"WHERE place BETWEEN {first} AND {last}"
+        for name, (first, last) in _SPANS.items()
+        for what, column in (("names", "name gin_trgm_ops"), ("words", "vector"))
+    ),
+    # Names are read from these alone, not from rows that lie about with their cards.
+    "CREATE INDEX IF NOT EXISTS ix_repo_texts_places ON repo_texts (place) INCLUDE (name, repo_id)",
+    "CREATE INDEX IF NOT EXISTS ix_repo_texts_hidden_names ON repo_texts (owner, place) INCLUDE (name, repo_id) "
+    "WHERE ((place >> 60) & 1) = 1",
+    # So that a word nobody uses is not taken for one that thousands do.
+    "ALTER TABLE repo_texts ALTER COLUMN vector SET STATISTICS 1000",
+)
+_POSTGRES_BACK = (
+    *(
+        f"DROP INDEX IF EXISTS ix_repo_texts_{what}_of_{name}"
+        for name in _SPANS
+        for what in ("names", "words")
+    ),
+    "DROP INDEX IF EXISTS ix_repo_texts_places",
+    "DROP INDEX IF EXISTS ix_repo_texts_hidden_names",
+    "ALTER TABLE repo_texts ALTER COLUMN vector SET STATISTICS -1",
+    "CREATE INDEX IF NOT EXISTS ix_repo_texts_name_trigrams ON repo_texts USING gin (name gin_trgm_ops) WITH (fastupdate = off)",
+    "CREATE INDEX IF NOT EXISTS ix_repo_texts_vector ON repo_texts USING gin (vector) WITH (fastupdate = off)",
+)
+
+
 def upgrade() -> None:
     """Apply."""
+    if op.get_context().dialect.name == "postgresql":
+        for statement in _POSTGRES:
+            op.execute(statement)
     op.create_table(
         "events",
         sa.Column(
@@ -148,7 +189,6 @@ def upgrade() -> None:
         sa.Column("org_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("email", sa.String(length=320), nullable=True),
-        sa.Column("secret_hash", sa.String(length=64), nullable=True),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("resource_groups", sa.Text(), server_default="[]", nullable=False),
         sa.Column("invited_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -164,7 +204,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("hex_id", name=op.f("uq_org_invitations_hex_id")),
         sa.UniqueConstraint("org_id", "email", name=op.f("uq_org_invitations_org_id_email")),
         sa.UniqueConstraint("org_id", "user_id", name=op.f("uq_org_invitations_org_id_user_id")),
-        sa.UniqueConstraint("secret_hash", name=op.f("uq_org_invitations_secret_hash")),
     )
     with op.batch_alter_table("org_invitations", schema=None) as batch_op:
         batch_op.create_index("ix_org_invitations_user_id", ["user_id"], unique=False)
@@ -258,10 +297,17 @@ def upgrade() -> None:
         sa.Column("watched", sa.Text(), server_default="[]", nullable=False),
         sa.Column("domains", sa.Text(), server_default="[]", nullable=False),
         sa.Column("secret", sa.String(length=500), nullable=True),
+        sa.Column("base_url", sa.String(length=300), nullable=False),
         sa.Column("is_enabled", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("disabled_reason", sa.String(length=300), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("paused_until", sa.BigInteger(), nullable=True),
+        sa.Column("busy_until", sa.BigInteger(), nullable=True),
+        sa.Column("slow_until", sa.BigInteger(), nullable=True),
+        sa.Column("window_at", sa.BigInteger(), nullable=True),
+        sa.Column("window_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("limited_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -320,6 +366,7 @@ def upgrade() -> None:
         sa.Column("is_private", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("position", sa.Integer(), server_default="0", nullable=False),
         sa.Column("upvotes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("trending_score", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("resource_group_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -339,6 +386,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_collections_owner_id_updated_at", ["owner_id", "updated_at"], unique=False)
         batch_op.create_index("ix_collections_updated_at", ["updated_at", "id"], unique=False)
         batch_op.create_index("ix_collections_upvotes", ["upvotes", "id"], unique=False)
+        batch_op.create_index("ix_collections_trending_score", ["trending_score", "id"], unique=False)
 
     op.create_table(
         "resource_group_members",
@@ -382,6 +430,10 @@ def upgrade() -> None:
             "repo_id", "kind", "old_key", "new_key", name=op.f("uq_reviews_repo_id_kind_old_key_new_key")
         ),
     )
+    with op.batch_alter_table("reviews", schema=None) as batch_op:
+        batch_op.create_index("ix_reviews_repo_id_state", ["repo_id", "state"], unique=False)
+        batch_op.create_index("ix_reviews_updated_at", ["updated_at"], unique=False)
+
     op.create_table(
         "token_approvals",
         sa.Column("token_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -438,9 +490,10 @@ def upgrade() -> None:
         sa.Column("hex_id", sa.String(length=24), nullable=False),
         sa.Column("webhook_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("replay_of", sa.String(length=24), nullable=True),
+        sa.Column("replay_of", sa.String(length=24), server_default="", nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("status_code", sa.Integer(), nullable=True),
         sa.Column("duration_ms", sa.Integer(), nullable=True),
@@ -452,15 +505,23 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
         sa.UniqueConstraint("hex_id", name=op.f("uq_webhook_deliveries_hex_id")),
-        sa.UniqueConstraint(
-            "webhook_id",
-            "event_id",
-            "replay_of",
-            name=op.f("uq_webhook_deliveries_webhook_id_event_id_replay_of"),
-        ),
     )
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
         batch_op.create_index("ix_webhook_deliveries_created_at", ["created_at"], unique=False)
+        batch_op.create_index(
+            "ix_webhook_deliveries_event",
+            ["webhook_id", "event_id"],
+            unique=True,
+            sqlite_where=sa.text("replay_of = ''"),
+            postgresql_where=sa.text("replay_of = ''"),
+        )
+        batch_op.create_index(
+            "ix_webhook_deliveries_waiting",
+            ["webhook_id", "due_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
         batch_op.create_index("ix_webhook_deliveries_webhook_id_id", ["webhook_id", "id"], unique=False)
 
     op.create_table(
@@ -524,6 +585,7 @@ def upgrade() -> None:
             "ix_collection_items_collection_id_position", ["collection_id", "position"], unique=False
         )
         batch_op.create_index("ix_collection_items_member_id", ["member_id"], unique=False)
+        batch_op.create_index("ix_collection_items_name", ["name"], unique=False)
         batch_op.create_index("ix_collection_items_repo_id", ["repo_id"], unique=False)
 
     op.create_table(
@@ -556,6 +618,8 @@ def upgrade() -> None:
         sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("html", sa.Text(), nullable=True),
+        sa.Column("html_version", sa.Integer(), nullable=True),
         sa.Column("edited_at", sa.BigInteger(), nullable=True),
         sa.Column("hidden_at", sa.BigInteger(), nullable=True),
         sa.Column("hidden_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
@@ -674,7 +738,19 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("org_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
         )
+        batch_op.add_column(sa.Column("token_policy", sa.Text(), nullable=True))
         batch_op.create_index("ix_accounts_org_id", ["org_id"], unique=False)
+
+    op.create_table(
+        "audit_heads",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("last_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("row_count", sa.BigInteger(), nullable=False),
+        sa.Column("seal", sa.String(length=64), nullable=False),
+        sa.Column("signature", sa.String(length=64), nullable=False),
+        sa.Column("sealed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_heads")),
+    )
 
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
         batch_op.add_column(
@@ -702,9 +778,18 @@ def upgrade() -> None:
             "ix_discussions_repo_id_status_number", ["repo_id", "status", "number"], unique=False
         )
         batch_op.create_index("ix_discussions_repo_id_updated_at", ["repo_id", "updated_at"], unique=False)
+    # What there is already (pull requests opened by commits) begins with its description, as all others do.
+    op.execute(
+        "INSERT INTO discussion_events (hex_id, discussion_id, kind, author_id, created_at, body) "
+        "SELECT hex_id, id, 'comment', author_id, created_at, description FROM discussions"
+    )
+    op.execute("UPDATE discussions SET comment_count = 1, updated_at = created_at")
 
     with op.batch_alter_table("oauth_clients", schema=None) as batch_op:
         batch_op.add_column(sa.Column("details", sa.Text(), server_default="{}", nullable=False))
+
+    with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("org_ids", sa.Text(), nullable=True))
 
     with op.batch_alter_table("repos", schema=None) as batch_op:
         batch_op.add_column(
@@ -723,6 +808,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo."""
+    if op.get_context().dialect.name == "postgresql":
+        for statement in _POSTGRES_BACK:
+            op.execute(statement)
     with op.batch_alter_table("repos", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_repos_resource_group_id",
@@ -730,6 +818,9 @@ def downgrade() -> None:
             postgresql_where=sa.text("resource_group_id IS NOT NULL"),
         )
         batch_op.drop_column("resource_group_id")
+
+    with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
+        batch_op.drop_column("org_ids")
 
     with op.batch_alter_table("oauth_clients", schema=None) as batch_op:
         batch_op.drop_column("details")
@@ -757,7 +848,10 @@ def downgrade() -> None:
 
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.drop_index("ix_accounts_org_id")
+        batch_op.drop_column("token_policy")
         batch_op.drop_column("org_id")
+
+    op.drop_table("audit_heads")
 
     with op.batch_alter_table("reports", schema=None) as batch_op:
         batch_op.drop_index("ix_reports_state_created_at")
@@ -786,6 +880,7 @@ def downgrade() -> None:
     op.drop_table("collection_votes")
     with op.batch_alter_table("collection_items", schema=None) as batch_op:
         batch_op.drop_index("ix_collection_items_repo_id")
+        batch_op.drop_index("ix_collection_items_name")
         batch_op.drop_index("ix_collection_items_member_id")
         batch_op.drop_index("ix_collection_items_collection_id_position")
 
@@ -796,6 +891,16 @@ def downgrade() -> None:
     op.drop_table("webhook_watches")
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
         batch_op.drop_index("ix_webhook_deliveries_webhook_id_id")
+        batch_op.drop_index(
+            "ix_webhook_deliveries_waiting",
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
+        batch_op.drop_index(
+            "ix_webhook_deliveries_event",
+            sqlite_where=sa.text("replay_of = ''"),
+            postgresql_where=sa.text("replay_of = ''"),
+        )
         batch_op.drop_index("ix_webhook_deliveries_created_at")
 
     op.drop_table("webhook_deliveries")
@@ -808,12 +913,17 @@ def downgrade() -> None:
         batch_op.drop_index("ix_token_approvals_org_id_status")
 
     op.drop_table("token_approvals")
+    with op.batch_alter_table("reviews", schema=None) as batch_op:
+        batch_op.drop_index("ix_reviews_updated_at")
+        batch_op.drop_index("ix_reviews_repo_id_state")
+
     op.drop_table("reviews")
     with op.batch_alter_table("resource_group_members", schema=None) as batch_op:
         batch_op.drop_index("ix_resource_group_members_user_id")
 
     op.drop_table("resource_group_members")
     with op.batch_alter_table("collections", schema=None) as batch_op:
+        batch_op.drop_index("ix_collections_trending_score")
         batch_op.drop_index("ix_collections_upvotes")
         batch_op.drop_index("ix_collections_updated_at")
         batch_op.drop_index("ix_collections_owner_id_updated_at")

@@ -1,0 +1,1 @@
+"""What people keep and follow: collections, followers, profiles, and what happened lately."""

@@ -1,0 +1,1 @@
+"""Trusted publishers: workloads of CI systems that get short-lived tokens for their own identity tokens."""

@@ -1,0 +1,1 @@
+"""The pages of what concerns oneself: the inbox, and what one watches."""
