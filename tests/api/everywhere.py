@@ -35,6 +35,7 @@ _PARAMETERS = {
     "lock": "1",
     "number": "1",
     "status": "pending",
+    "decision": "approve",
     "token": "000000000000000000000000",
     "u": "alice",
     "o": "acme",
@@ -138,6 +139,9 @@ def _fill(template: str, method: str, plural: str, *, ns: str, name: str) -> str
     known = {**_PARAMETERS, "type": plural, "ns": ns, "name": name}
     if template.endswith("/branch/{rev:path}"):
         known["rev"] = "new" if method == "POST" else "side"
+    if template.endswith("/discussions/{path:path}"):
+        # One segment would be a discussion's number.
+        known["path"] = "1/reactions"
     return re.sub(r"\{(\w+)(?::[^}]*)?\}", lambda found: quote(known.get(found[1], _NOBODYS_ID)), template)
 
 

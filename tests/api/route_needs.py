@@ -58,6 +58,7 @@ PARAMETERS = {
     "file": "0" * 32,
     "account": "0" * 24,
     "picture": "0" * 24,
+    "part": "1",
     "provider": "nobody",
     "secret": "nothing",
     "sha256": _HASH,
@@ -259,6 +260,7 @@ NEEDS: dict[str, Need | None] = {
     "pages.repo_settings.storage.post_storage": Need.ADMIN,
     "pages.repo_settings.publishers.get_publishers": Need.ADMIN,
     "pages.repo_settings.publishers.post_publishers": Need.ADMIN,
+    "pages.feeds.get_commits": Need.INFO,
     "pages.gate.get_ask": Need.INFO,
     "pages.gate.post_ask": None,
     "pages.gate.post_cancel": None,
@@ -283,7 +285,9 @@ _EVERYBODY = """
     pages.account.get_join pages.account.post_join pages.sso.get_start pages.sso.get_callback
     pages.second_factor.get_code pages.second_factor.post_code pages.static.get_static pages.static.get_avatar
     pages.mail.get_unsubscribe pages.mail.post_unsubscribe pages.mail.get_confirm pages.mail.post_confirm
-    pages.style.get_style pages.style.post_language
+    pages.style.get_style pages.style.post_language pages.api_docs.get_document pages.api_docs.get_docs
+    pages.feeds.get_models pages.feeds.get_datasets pages.feeds.get_spaces
+    pages.robots.get_robots pages.robots.get_index pages.robots.get_part
     pages.consent.get_authorize pages.consent.post_authorize pages.account.get_setup pages.account.post_setup
 """
 _SIGNED_IN = """

@@ -480,13 +480,19 @@ def test_pages_of_a_repository(hub: HubUnderTest) -> None:
     create(client, "m")
     create(client, "p", private=True)
     sha = commit(client, "alice/m", {"dir/<b>.txt": b"1"})
-    for tail in ("", "/tree/main", "/tree/main/dir", "/blob/main/dir/%3Cb%3E.txt", f"/commit/{sha}"):
+    shows = {
+        "": "Model card",
+        "/tree/main": "dir",
+        "/tree/main/dir": "&lt;b&gt;.txt",
+        "/blob/main/dir/%3Cb%3E.txt": "&lt;b&gt;.txt",
+        f"/commit/{sha}": "dir/&lt;b&gt;.txt",
+    }
+    for tail, text in shows.items():
         shown = hub.client().get("/alice/m" + tail)
         assert shown.status_code == 200, tail
         assert shown.headers["content-type"] == "text/html; charset=utf-8"
-        assert "dir/&lt;b&gt;.txt" in shown.text
+        assert text in shown.text, tail
         assert "<b>" not in shown.text
-        assert "git clone http://hub.test/alice/m" in shown.text
     assert hub.client().get("/alice/m/blob/main/none").status_code == 404
     assert hub.client().get("/alice/m/discussions/7").status_code == 404
     hidden, missing = hub.client().get("/alice/p"), hub.client().get("/alice/none")

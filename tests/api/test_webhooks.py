@@ -888,7 +888,7 @@ def test_sweeps(calling_on_both: HubUnderTest, receiver: Receiver) -> None:
     assert {each["state"] for each in logs(alice, hook)} == {"failed"}
     with hub.sv.db.read() as tx:
         assert tx.execute(select(func.count()).select_from(event_table)).scalar_one() > 0
-    hub.clock.advance(90 * DAY)
+    hub.clock.advance(spreading.KEPT_FOR.total_seconds())
     spreading.sweep_events(hub.sv, {})
     with hub.sv.db.read() as tx:
         assert tx.execute(select(event_table)).all() == []

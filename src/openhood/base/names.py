@@ -56,10 +56,11 @@ _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 # First segments of the hub's own URLs, and words the Hub keeps to itself.
 RESERVED_ACCOUNT_NAMES = frozenset(
     """
-    api admin avatars buckets blog cas chat collections datasets device docs health help join jobs kernels login logout
-    me metrics models new notifications oauth objects organizations papers posts ready search settings setup
-    sign-up signup spaces static storage system tasks uploads users v1 v2 welcome well-known
-    """.split()  # noqa: SIM905  (forty quoted words read worse)
+    activity admin api avatars blog buckets cas chat collections datasets device docs events feed followers
+    health help inbox invitations jobs join kernels login logout mail mcp me metrics models new notifications
+    oauth objects openapi organizations papers posts ready robots search settings setup sign-up signup sitemap
+    spaces sso static storage system tasks uploads users v1 v2 welcome well-known
+    """.split()  # noqa: SIM905  (fifty quoted words read worse)
 )
 
 

@@ -101,6 +101,9 @@ MODULES = (
     "openhood.http.pages.admin.hub",
     "openhood.http.pages.admin.users",
     "openhood.http.pages.admin.watch",
+    "openhood.http.pages.api_docs",
+    "openhood.http.pages.feeds",
+    "openhood.http.pages.robots",
     "openhood.http.pages.static",
     "openhood.http.pages.style",
 )

@@ -100,7 +100,7 @@ def list_days(tx: Tx, repo: int, *, since: int) -> dict[int, int]:
     query = select(download_days.c.day, download_days.c.count).where(
         download_days.c.repo_id == repo, download_days.c.day >= since
     )
-    return dict(tx.execute(query).tuples().all())
+    return {int(row[0]): int(row[1]) for row in tx.execute(query)}
 
 
 # --- likes ----------------------------------------------------------------------------------

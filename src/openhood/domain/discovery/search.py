@@ -247,7 +247,8 @@ def _meant(tx: Tx, viewer: Viewer, repo_type: RepoType, words: Sequence[str]) ->
     parts = [spelling.parts(word) for word in words if spelling.slips(word)]
     if not parts:
         return None
-    for each in search_rows.find_by_name(tx, viewer, repo_type, parts, limit=_MISSPELT):
+    # People misspell what they have heard of.
+    for each in search_rows.find_by_name(tx, viewer, repo_type, parts, limit=_MISSPELT, is_popular=True):
         mended = [word if word in each.name else spelling.nearest(word, each.name) for word in words]
         if None not in mended:
             return " ".join(word for word in mended if word is not None)

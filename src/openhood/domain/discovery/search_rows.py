@@ -23,14 +23,18 @@ from openhood.infra.db.finding_words import Hidden, Parts, Place, Sought, Span
 from openhood.infra.db.tables import accounts, repos
 
 
-def find_by_name(tx: Tx, viewer: Viewer, repo_type: RepoType, parts: Parts, *, limit: int) -> list[Place]:
+def find_by_name(
+    tx: Tx, viewer: Viewer, repo_type: RepoType, parts: Parts, *, limit: int, is_popular: bool = False
+) -> list[Place]:
     """Return repositories the viewer may know of whose ids have one part of each group, ``limit`` of each kind.
 
-    The public ones come first; both kinds are in the order of places.
+    The public ones come first; both kinds are in the order of places. ``is_popular``: see `find_names`.
     """
     if not parts:
         return []
-    found = finding_words.find_names(tx, parts, _span(repo_type, is_hidden=False), limit=limit)
+    found = finding_words.find_names(
+        tx, parts, _span(repo_type, is_hidden=False), limit=limit, is_popular=is_popular
+    )
     found = _shown(tx, viewer, found)
     hidden = _hidden(viewer)
     if hidden is None:

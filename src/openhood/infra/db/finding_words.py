@@ -122,15 +122,18 @@ Parts = Sequence[Sequence[str]]
 """Parts of a name, in lower case, three characters or more: one of each group must occur."""
 
 
-def find_names(tx: Tx, parts: Parts, span: Span, *, limit: int, tried: int = _TRIED_NAMES) -> list[Place]:
+def find_names(
+    tx: Tx, parts: Parts, span: Span, *, limit: int, tried: int = _TRIED_NAMES, is_popular: bool = False
+) -> list[Place]:
     """Return the first repositories of a span whose ids have one part of each group, in order of place.
 
     ``tried``, here and below: so many of the most popular are looked at before others are gathered.
+    ``is_popular``: what is wanted is likely among those, however rare it seems.
     """
     if is_sqlite(tx):
         names = _at_names(_names_match(parts), span, limit)
         return _read(tx, _PLACES.where(repo_texts.c.place.in_(names)).order_by(repo_texts.c.place))
-    return _walk_or_gather(tx, _like(parts), span, limit=limit, tried=tried)
+    return _walk_or_gather(tx, _like(parts), span, limit=limit, tried=tried, is_popular=is_popular)
 
 
 def find_hidden_names(
@@ -303,13 +306,15 @@ def _ts_phrase(phrase: Phrase) -> str:
     return f"(({asked}) | '{phrase.raw}')"
 
 
-def _walk_or_gather(tx: Tx, holds: ColumnElement[bool], span: Span, *, limit: int, tried: int) -> list[Place]:
+def _walk_or_gather(
+    tx: Tx, holds: ColumnElement[bool], span: Span, *, limit: int, tried: int, is_popular: bool = False
+) -> list[Place]:
     """Return the first rows of a span that fulfil a condition.
 
     What is common is among the most popular rows; what is not is rare enough to be gathered.
     """
     expected = _estimate(tx, holds, span)
-    if expected > _FEW:
+    if expected > _FEW or is_popular:
         found, is_all = _near(tx, _PLACES, holds, span, limit=limit, tried=tried)
         if is_all or expected > _MOST_GATHERED:
             return found

@@ -170,7 +170,7 @@ def _mark(raw: Sequence[tuple[str, int | None, int | None, str]]) -> Iterator[Li
         gone = _run(raw, at, "removed")
         come = _run(raw, at + gone, "added")
         if not gone or gone != come:
-            end = at + max(gone, 1)
+            end = at + (gone or come or 1)
             yield from (Line(*each[:3], _shown(each[3])) for each in raw[at:end])
             at = end
             continue
