@@ -19,7 +19,9 @@ def end_of_part(tx: Tx, *, after: int, size: int) -> int | None:
     return tx.execute(query).scalar()
 
 
-def list_between(tx: Tx, viewer: Viewer, *, after: int, until: int | None) -> Sequence[Row[Any]]:
+def list_between(
+    tx: Tx, viewer: Viewer, *, after: int, until: int | None
+) -> Sequence[Row[*tuple[Any, ...]]]:  # Any: columns are not typed one by one
     """Return type, namespace, name and last change of what ``viewer`` may see in a range of numbers."""
     query = (
         select(repos.c.type, repos.c.namespace, repos.c.name, repos.c.last_modified)
