@@ -77,7 +77,7 @@ class Call:
         if header:
             scheme, _, value = header.partition(" ")
             if scheme.lower() == "bearer":
-                return sign_in.by_token(self.sv, value.strip())
+                return self._by_token(value.strip())
             if scheme.lower() == "basic":
                 return self._by_basic(value.strip())
             raise InvalidCredentials
@@ -119,7 +119,14 @@ class Call:
         # git may be given `user:token`, or the token alone as the user's name.
         if not user and not password:
             return ANONYMOUS
-        return sign_in.by_token(self.sv, password or user)
+        return self._by_token(password or user)
+
+    def _by_token(self, secret: str) -> Viewer:
+        try:
+            return sign_in.by_token(self.sv, secret)
+        except InvalidCredentials:
+            client = self.request.client
+            sign_in.refuse_token(self.sv, secret, address=client.host if client else "")
 
     @property
     def repo_type(self) -> RepoType:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Row
 
@@ -28,6 +28,7 @@ from openhood.infra.passwords import hash_password, needs_rehash, verify_passwor
 SESSION_LIFE = timedelta(days=30)
 MAX_FAILURES = 10
 FAILURE_WINDOW_S = 300.0
+MAX_WRONG_TOKENS = 100
 # A use is written down again only when the row's date is at least this old.
 _USE_AGE = timedelta(seconds=60)
 
@@ -70,6 +71,28 @@ def by_token(sv: Services, secret: str) -> Viewer:
         )
     )
     return _viewer(found, replace(grant, denied_orgs=denied) if denied else grant)
+
+
+def refuse_token(sv: Services, secret: str, *, address: str) -> NoReturn:
+    """Refuse a token that `by_token` did not know, and slow down who tries many different ones.
+
+    One wrong token sent over and over counts once: that is a program left behind, nobody guesses with it. Right
+    tokens from the same address keep working, since many people may share one. Raises: InvalidCredentials,
+    TooManyRequests.
+    """
+    now = sv.clock.now()
+    guesses = f"tokens from {address}"
+    wait_s = sv.attempts.wait_s(guesses, most=MAX_WRONG_TOKENS, now=now)
+    if wait_s:
+        raise TooManyRequests(
+            f"Too many wrong tokens came from your address. Try again in {wait_s} seconds.",
+            retry_after_s=wait_s,
+        )
+    this_one = f"token {ids.hash_secret(secret)} from {address}"
+    if not sv.attempts.wait_s(this_one, most=1, now=now):
+        sv.attempts.failed(this_one, window_s=FAILURE_WINDOW_S, now=now)
+        sv.attempts.failed(guesses, window_s=FAILURE_WINDOW_S, now=now)
+    raise InvalidCredentials
 
 
 def by_session(sv: Services, secret: str) -> Viewer:

@@ -54,8 +54,6 @@ def parse(text: str) -> Asked:
     """
     if len(text) > MAX_CHARACTERS:
         raise BadRequest(f"The search has {len(text)} characters: write {MAX_CHARACTERS} at most.")
-    # PostgreSQL refuses the one character that no text can hold.
-    text = text.replace("\0", " ")
     # PostgreSQL has no text with this character.
     text = text.replace("\0", " ")
     phrases: list[Phrase] = []

@@ -407,13 +407,6 @@ def hide(tx: Tx, comment: DiscussionEvent, *, by: int | None, at: datetime) -> N
     )
 
 
-def count_versions(tx: Tx, comment: DiscussionEvent) -> int:
-    """Return how many times a comment was edited."""
-    chosen = select(func.count()).where(comment_versions.c.event_id == comment.id)
-    count: int = tx.execute(chosen).scalar_one()
-    return count
-
-
 def list_versions(
     tx: Tx, discussion: Discussion, *, comment: DiscussionEvent | None = None, limit: int
 ) -> list[CommentVersion]:
