@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp
 
 from openhood.base.clock import Clock, SystemClock
 from openhood.base.ports import Mailer, ObjectStore
-from openhood.base.settings import Settings, SettingsError, ensure_secret_key
+from openhood.base.settings import GB, Settings, SettingsError, ensure_secret_key
 from openhood.domain import jobs
 from openhood.domain.accounts.oauth import ensure_builtin_clients
 from openhood.domain.accounts.tokens import flush_uses
@@ -20,6 +21,7 @@ from openhood.domain.services import Services
 from openhood.domain.webhooks import delivering
 from openhood.engines.git.handles import ObjectDbs
 from openhood.http import asgi
+from openhood.infra.blocks import Blocks
 from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
 from openhood.infra.db.migrate import upgrade
@@ -28,10 +30,13 @@ from openhood.infra.guarded_store import GuardedStore
 from openhood.infra.jobs.ticker import Tick, Ticker
 from openhood.infra.jobs.worker import Worker
 from openhood.infra.packcache import PackCache
+from openhood.infra.workers import Lane, Workers
 
 FACT_CACHE_BYTES = 48 * 1024 * 1024
 XORB_INDEX_CACHE_BYTES = 64 * 1024 * 1024
 """About 1,500 xorbs, or 100 GB of files."""
+TABLE_PROCESS = "openhood.engines.tables.process"
+"""By name: this process must not load what is for its children only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Hub:
 
     def close(self) -> None:
         """Give back every connection. The ASGI lifespan does not: the CLI uses hubs without a server."""
+        self.sv.tables.close()
+        self.sv.blocks.close()
         self.sv.objects.close()
         if self.sv.mailer is not None:
             self.sv.mailer.close()
@@ -75,8 +82,25 @@ def open_services(settings: Settings, *, clock: Clock | None = None, migrate: bo
         facts=FactCache(FACT_CACHE_BYTES),
         xorb_indexes=FactCache(XORB_INDEX_CACHE_BYTES),
         decoded=DecodedCache(settings.cache_dir / "decoded", settings.xet.decoded_cache_bytes),
+        blocks=(blocks := Blocks(settings.cache_dir / "tables", settings.viewer.cache_bytes)),
+        tables=_make_tables(settings, blocks),
         mailer=open_mailer(settings),
     )
+
+
+def _make_tables(settings: Settings, blocks: Blocks) -> Workers:
+    """Return the processes that read datasets; none is started before one is wanted."""
+    processors = os.cpu_count() or 1
+    objects = urlsplit(settings.effective_objects_url)
+    stored = [unquote(objects.path)] if objects.scheme == "file" else []
+    config = {
+        "memory_bytes": settings.viewer.memory_bytes,
+        "file_bytes": max(settings.viewer.cache_bytes, GB),
+        "read": [*stored, str(settings.cache_dir / "decoded")],
+        "write": [str(blocks.root)],
+    }
+    lanes = (Lane("page", 2 * processors), Lane("query", processors), Lane("job", max(1, processors // 2)))
+    return Workers(TABLE_PROCESS, lanes=lanes, most=settings.viewer.processes, config=config)
 
 
 def open_mailer(settings: Settings) -> Mailer | None:

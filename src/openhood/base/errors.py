@@ -270,3 +270,126 @@ class CorruptObject(HubError):
     """Stored bytes do not parse or do not have the hash they should have."""
 
     status = 500
+
+
+# What the dataset viewer says; its clients tell them apart by ``X-Error-Code``
+class ViewerError(HubError):
+    """The dataset viewer has no answer; the code is that of the original's API."""
+
+
+class MissingRequiredParameter(ViewerError):
+    """A parameter that the question needs is missing or empty."""
+
+    code = "MissingRequiredParameter"
+    status = 422
+
+
+class InvalidParameter(ViewerError):
+    """A parameter has a value that it cannot have: a condition, an order, a page."""
+
+    code = "InvalidParameter"
+    status = 422
+
+
+class ConfigNotFound(ViewerError):
+    """The dataset has no such config."""
+
+    code = "ConfigNotFoundError"
+    status = 404
+
+
+class SplitNotFound(ViewerError):
+    """The config has no such split."""
+
+    code = "SplitNotFoundError"
+    status = 404
+
+
+class ViewerDisabled(ViewerError):
+    """The card says ``viewer: false``."""
+
+    code = "NotSupportedDisabledViewerError"
+    status = 501
+
+
+class ScriptNotSupported(ViewerError):
+    """The dataset is made by a script, which nobody runs."""
+
+    code = "DatasetWithScriptNotSupportedError"
+    status = 501
+
+
+class EmptyDataset(ViewerError):
+    """There are no files with data."""
+
+    code = "EmptyDatasetError"
+
+
+class DataFilesNotFound(ViewerError):
+    """There is no data file of a format that can be read, or a pattern of the card finds none."""
+
+    code = "DataFilesNotFoundError"
+
+
+class BadDatasetConfig(ViewerError):
+    """The configs that the card declares cannot be understood."""
+
+    code = "ConfigNamesError"
+
+
+class TooManyConfigs(ViewerError):
+    """The card declares more configs than can be shown."""
+
+    code = "DatasetWithTooManyConfigsError"
+    status = 501
+
+
+class TooManySplits(ViewerError):
+    """A config has more splits than can be shown."""
+
+    code = "DatasetWithTooManySplitsError"
+    status = 501
+
+
+class TooManyColumns(ViewerError):
+    """A table has more columns than can be shown."""
+
+    code = "TooManyColumnsError"
+
+
+class TableUnreadable(ViewerError):
+    """A data file is broken, hostile, or of a kind that its libraries do not read."""
+
+    code = "StreamingRowsError"
+
+
+class TableTooLarge(ViewerError):
+    """An answer would take more bytes than one may."""
+
+    code = "TooBigContentError"
+
+
+class TableTimeout(ViewerError):
+    """A question took longer than one may."""
+
+    code = "ResponseTimeoutError"
+    status = 422
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"This took longer than the {seconds:g} seconds that one question may take. Ask for less: a narrower "
+            "condition, fewer columns, or no order."
+        )
+
+
+class ViewerNotReady(ViewerError):
+    """What the answer needs is being made; the client asks again."""
+
+    code = "ResponseNotReady"
+
+
+class SqlRefused(ViewerError):
+    """A statement of the SQL console is wrong, or does what nobody may."""
+
+    code = "SqlError"
+    status = 422

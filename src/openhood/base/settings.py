@@ -261,6 +261,35 @@ class Reviews(_Part):
     )
 
 
+class TableViewer(_Part):
+    """The dataset viewer: what reading tables, pictures and sounds of datasets may cost."""
+
+    processes: int = Field(
+        8, ge=2, description="Most processes that read datasets at once, each of one repository."
+    )
+    memory_bytes: int = Field(
+        3 * 1024**3,
+        ge=512 * 1024**2,
+        description="Memory of each such process (where the system can limit it).",
+    )
+    page_timeout_s: float = Field(30.0, gt=0, description="Longest reading of a page of rows, in seconds.")
+    query_timeout_s: float = Field(
+        20.0, gt=0, description="Longest filter, search or statement of the SQL console, in seconds."
+    )
+    job_timeout_s: float = Field(
+        3600.0, gt=0, description="Longest conversion or statistics of one split, in seconds."
+    )
+    cache_bytes: int = Field(
+        20 * GB,
+        ge=100 * MB,
+        description="Local disk for parts of far-away files, converted splits, search indexes and thumbnails.",
+    )
+    convert_bytes: int = Field(
+        0, ge=0, description="Convert at most so many bytes of a split to Parquet; 0: all of it."
+    )
+    sql_rows: int = Field(10_000, ge=1, description="Most rows that a statement of the SQL console gives.")
+
+
 class Mail(_Part):
     """Letters about what is in people's inboxes."""
 
@@ -343,6 +372,7 @@ class Settings(_Part):
     rate: RateLimits = RateLimits()
     git: GitLimits = GitLimits()
     reviews: Reviews = Reviews()
+    viewer: TableViewer = TableViewer()
     xet: Xet = Xet()
     gates: Gates = Gates()
     oauth: Oauth = Oauth()

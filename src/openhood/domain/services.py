@@ -13,6 +13,7 @@ from openhood.base.settings import Settings
 from openhood.engines.git.handles import ObjectDbs
 from openhood.engines.xet import verifying
 from openhood.infra.attempts import Attempts
+from openhood.infra.blocks import Blocks
 from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
 from openhood.infra.decoded import DecodedCache
@@ -21,6 +22,7 @@ from openhood.infra.issuers import Issuers
 from openhood.infra.packcache import PackCache
 from openhood.infra.tallies import Tallies
 from openhood.infra.uses import RecentUses
+from openhood.infra.workers import Workers
 
 
 def _make_verifiers() -> Helpers:
@@ -33,7 +35,8 @@ class Services:
 
     ``packs`` and ``object_dbs`` are used through ``repos.gitdb``, ``facts`` holds only what can
     never go stale, ``xorb_indexes`` the footers of xorbs by key,
-    ``decoded`` files joined from chunks. ``attempts`` counts wrong secrets, ``token_uses`` remembers which tokens were used until
+    ``decoded`` files joined from chunks, ``blocks`` parts of files that the dataset viewer read; ``tables`` are the
+    processes that read them. ``attempts`` counts wrong secrets, ``token_uses`` remembers which tokens were used until
     that is written down, ``downloads`` counts them likewise; all three are this process's own.
     """
 
@@ -46,6 +49,8 @@ class Services:
     facts: FactCache
     xorb_indexes: FactCache
     decoded: DecodedCache
+    blocks: Blocks
+    tables: Workers
     attempts: Attempts = field(default_factory=Attempts)
     token_uses: RecentUses = field(default_factory=RecentUses)
     downloads: Tallies = field(default_factory=Tallies)

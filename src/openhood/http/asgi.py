@@ -18,6 +18,8 @@ from openhood.http.ratelimit import Windows
 from openhood.http.router import Match, Router
 from openhood.http.routes import ROUTES
 from openhood.http.threads import Threads
+from openhood.http.viewer.door import DIALECT
+from openhood.http.viewer.host import is_viewer_host, lead
 
 
 class InternalError(HubError):
@@ -70,7 +72,11 @@ class Hub:
 
     async def _answer(self, call: Call) -> Response:
         scope = call.request.scope
-        match = self._router.match(scope["method"], scope["raw_path"].split(b"?")[0])
+        raw_path = scope["raw_path"].split(b"?")[0]
+        if is_viewer_host(scope):
+            call.dialect = DIALECT
+            raw_path = lead(scope)
+        match = self._router.match(scope["method"], raw_path)
         if match is None:
             raise NotFound("Sorry, we can't find the page you are looking for.")
         if match.route is None:

@@ -22,8 +22,10 @@ from openhood.base.errors import (
     Unavailable,
 )
 from openhood.domain.access import ANONYMOUS
+from openhood.http.compression import shrink
 from openhood.http.context import Call
 from openhood.http.pages import render as pages
+from openhood.http.viewer import door as viewer
 
 _REALM = 'Basic realm="Openhood", charset="UTF-8"'
 
@@ -32,6 +34,8 @@ def render(error: HubError, call: Call | None, *, request_id: str) -> Response:
     """Return the answer for ``error`` in the dialect of the call (``api`` where there is none)."""
     dialect = call.dialect if call is not None else "api"
     headers = _headers(error)
+    if dialect == viewer.DIALECT:
+        return viewer.render_error(error, headers)
     if isinstance(error, Moved) and call is not None:
         return _moved(error, call, headers)
     if dialect == "git":
@@ -123,4 +127,5 @@ def _page(error: HubError, call: Call, headers: dict[str, str], request_id: str)
         message=error.message,
         request_id=request_id,
     )
-    return Response(text, error.status, {**pages.HEADERS, **headers}, "text/html; charset=utf-8")
+    response = Response(text, error.status, {**pages.HEADERS, **headers}, "text/html; charset=utf-8")
+    return shrink(call.request.headers, response)

@@ -1,0 +1,152 @@
+"""Letting a worker read files of a dataset: where their bytes are, and what its refusals mean.
+
+Workers see paths only: of files on the local disk, or of the sparse copies in which this process puts what they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from openhood.base import errors
+from openhood.base.errors import HubError, ObjectMissing, TableTimeout, TableUnreadable
+from openhood.domain.repos import contents, gitdb
+from openhood.domain.repos.contents import Content
+from openhood.domain.repos.types import Repo
+from openhood.domain.services import Services
+from openhood.domain.viewer.types import DataFile
+from openhood.engines.formats.safetensors import ReadRange
+from openhood.infra.workers import Answer, Ranges, WorkerLost, WorkerRefused
+
+PAGE, QUERY, JOB = "page", "query", "job"
+"""Lanes: a page of rows must not wait behind queries, nor these behind conversions."""
+
+
+def run(
+    sv: Services,
+    repo: Repo,
+    op: str,
+    *,
+    files: Sequence[DataFile] = (),
+    params: Mapping[str, object],
+    lane: str = PAGE,
+    seconds: float | None = None,
+    out: Path | None = None,
+) -> Answer:
+    """Do an operation of `engines.tables.ops` on some files of one repository. Never inside a unit.
+
+    ``out`` is a directory below `Blocks.root` for results that are files. Raises: the ViewerError that the worker
+    raised, TableTimeout, TableUnreadable, Unavailable, ObjectMissing, and what opening contents raises.
+    """
+    limit = _limit(sv, lane) if seconds is None else seconds
+    with opened(sv, repo, files) as places:
+        request = {
+            "op": op,
+            "params": params,
+            "out": None if out is None else str(out),
+            "sources": [place.said for place in places],
+        }
+
+        def need(number: int, ranges: Ranges) -> None:
+            places[number].bring(ranges)
+
+        try:
+            return sv.tables.run(repo.id, request, need=need, lane=lane, seconds=limit)
+        except WorkerRefused as refused:
+            raise _as_said(refused) from None
+        except WorkerLost as lost:
+            if lost.is_late:
+                raise TableTimeout(limit) from None
+            raise TableUnreadable(
+                "Reading this ended the process that did it: the data is broken, or needs more memory than the "
+                f"{sv.settings.viewer.memory_bytes // 2**20} MiB that one may take on this hub."
+            ) from None
+
+
+class Place:
+    """Where the bytes of one file are, on this machine or for the asking."""
+
+    def __init__(
+        self, sv: Services, file: DataFile, path: Path, reader: Callable[[], ReadRange] | None
+    ) -> None:
+        self._sv = sv
+        self._file = file
+        self._path = path
+        self._reader = reader
+        self._read: ReadRange | None = None
+
+    @property
+    def said(self) -> dict[str, object]:
+        """What the worker is told."""
+        file = self._file
+        return {
+            "name": file.path,
+            "key": file.key,
+            "size": file.size_bytes,
+            "path": str(self._path),
+            "whole": self._reader is None,
+        }
+
+    def bring(self, ranges: Ranges) -> None:
+        """Have some ranges on the local disk."""
+        if self._reader is None:
+            return
+        if self._read is None:
+            self._read = self._reader()
+        self._sv.blocks.bring(self._file.key, ranges, self._read, size_bytes=self._file.size_bytes)
+
+
+@contextmanager
+def opened(sv: Services, repo: Repo, files: Sequence[DataFile]) -> Iterator[list[Place]]:
+    """Give the places of files of a repository, good until the block ends. Opens a read unit.
+
+    Raises: ObjectMissing where the content of a file was deleted, MissingGitObject, GitFailed.
+    """
+    if not files:
+        yield []
+        return
+    objects = gitdb.open_objects(sv, repo)
+    found = contents.find_contents(sv, repo, objects, {file.oid for file in files})
+    with ExitStack() as stack:
+
+        def reader(content: Content) -> Callable[[], ReadRange]:
+            return lambda: stack.enter_context(contents.opened(sv, repo, objects, content))
+
+        places = []
+        for file in files:
+            content = found.get(file.oid)
+            if content is None:
+                raise ObjectMissing(file.path)
+            path = _local_path(sv, content)
+            if path is not None:
+                places.append(Place(sv, file, path, None))
+            else:
+                copy = sv.blocks.open(file.key, size_bytes=file.size_bytes)
+                places.append(Place(sv, file, copy, reader(content)))
+        yield places
+
+
+def _local_path(sv: Services, content: Content) -> Path | None:
+    """Return the file on this machine that holds all of a content, where there is one."""
+    if content.stored is None:
+        return None
+    if content.stored.key is not None:
+        path = sv.objects.local_path(content.stored.key)
+        if path is not None:
+            return path
+    return sv.decoded.find(content.name, size_bytes=content.size_bytes)
+
+
+def _limit(sv: Services, lane: str) -> float:
+    limits = sv.settings.viewer
+    return {PAGE: limits.page_timeout_s, QUERY: limits.query_timeout_s, JOB: limits.job_timeout_s}[lane]
+
+
+def _as_said(refused: WorkerRefused) -> HubError:
+    """Return the error that the worker raised, as one of this process."""
+    found = getattr(errors, refused.kind, None)
+    kind = found if isinstance(found, type) and issubclass(found, HubError) else TableUnreadable
+    error = kind.__new__(kind)
+    HubError.__init__(error, refused.message)
+    return error

@@ -1,0 +1,36 @@
+"""Every operation a worker knows, in one table: its name, and the function that does it.
+
+A function takes a `Task` and returns a `Reply`; its parameters and facts are JSON and are described where it stands.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+
+from openhood.base.errors import TableUnreadable
+from openhood.engines.tables.task import Reply, Task
+
+Op = Callable[[Task], Reply]
+
+_PACKAGE = "openhood.engines.tables."
+
+OPS: Mapping[str, str] = {
+    "echo": "echo:echo",
+}
+
+
+def find_op(name: str) -> Op:
+    """Return the function of an operation. Raises TableUnreadable for a name that is not in the table."""
+    place = OPS.get(name)
+    if place is None:
+        raise TableUnreadable(f"This hub has no operation {name!r} on tables.")
+    module, _, function = place.partition(":")
+    found: Op = getattr(importlib.import_module(_PACKAGE + module), function)
+    return found
+
+
+def preload() -> None:
+    """Load every library and operation, so that workers that are forked have them already."""
+    for place in OPS.values():
+        importlib.import_module(_PACKAGE + place.partition(":")[0])
