@@ -7,10 +7,10 @@ PORT ?= 7860
 DATA ?= openhood-data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients scale bench docs format vocabulary clean
+.PHONY: help serve test check clients scale browser screenshots bench docs format vocabulary clean
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.hub: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -27,7 +27,7 @@ serve: $(VENV)/.hub ## Install the hub into .venv and start it at http://localho
 	@$(BIN)/openhood serve --port $(PORT) --data $(DATA)
 
 test: $(VENV)/.test ## Install what the tests need and run them (unit, contract, api, pages, docs, fast clients)
-	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not clients and not scale'
+	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not clients and not scale and not browser'
 
 check: $(VENV)/.test ## Format, lint, types, import contracts and the unit tests: under two minutes
 	@$(BIN)/ruff format --check src tests bench
@@ -41,6 +41,17 @@ clients: $(VENV)/.test ## Run the real clients of every supported generation aga
 
 scale: $(VENV)/.test ## Run on PostgreSQL and S3 with two hub processes, one of them killed
 	@$(BIN)/pytest tests/scale
+
+$(VENV)/.browser: $(VENV)/.test
+	@scripts/system-packages chromium
+	@$(BIN)/uv pip install --quiet --python $(VENV) --group browser
+	@touch $@
+
+browser: $(VENV)/.browser ## Run stories, accessibility and budgets in a real Chromium (about five minutes)
+	@$(BIN)/pytest tests/browser
+
+screenshots: $(VENV)/.browser ## Take every kind of page, wide and narrow, light and dark, into screenshots/
+	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots
 
 bench: $(VENV)/.test ## Measure against peers and physical limits in one run (takes minutes)
 	@scripts/system-packages nginx fcgiwrap

@@ -20,11 +20,13 @@ from bench import (
     download,
     memory,
     objects,
+    pages,
     push,
     requests,
     talk,
     tree,
     upload,
+    viewer,
     xetclient,
     xetdedup,
     xetingest,
@@ -51,6 +53,8 @@ SUBJECTS: Mapping[str, Callable[[Site, Plan, Path], Iterator[Line]]] = {
     "xetread": xetread.run,
     "xetdedup": xetdedup.run,
     "discovery": discovery.run,
+    "pages": pages.run,
+    "viewer": viewer.run,
 }
 
 
@@ -64,6 +68,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--directory", type=Path, help="on which disk; unset: the temporary directory's")
     parser.add_argument("--repos", type=int, help="discovery: how many repositories the made-up hub has")
+    parser.add_argument("--full", action="store_true", help="pages: as many repositories as discovery has")
     parser.add_argument("--kept", type=Path, help="discovery: keep its SQLite file here for the next run")
     parser.add_argument(
         "--postgres", help="discovery: URL of a PostgreSQL database that it has filled before"
@@ -77,6 +82,8 @@ def main() -> int:
         plan = replace(plan, rounds=arguments.rounds)
     if arguments.repos:
         plan = replace(plan, repos=arguments.repos)
+    if arguments.full:
+        plan = replace(plan, page_repos=plan.repos)
     plan = replace(plan, kept=arguments.kept, filled_postgres=arguments.postgres)
     print(f"{_machine()}; median of {plan.rounds} (lowest–highest)\n\n{HEAD}", flush=True)
     for name in arguments.subjects or SUBJECTS:

@@ -67,15 +67,16 @@ def run(site: Site, plan: Plan, directory: Path) -> Iterator[Line]:
         shape = Shape(count, now_ms=int(time.time() * 1000) // DAY_MS * DAY_MS, hidden=hidden)
         size = f"{count:,}" + (", 95 % private" if hidden > 0.5 else "")
         for opened in (
-            _sqlite(shape, directory, kept=plan.kept),
-            _postgres(shape, directory, url=plan.filled_postgres if hidden < 0.5 else None),
+            sqlite_hub(shape, directory, kept=plan.kept),
+            postgres_hub(shape, directory, url=plan.filled_postgres if hidden < 0.5 else None),
         ):
             with opened as filled:
                 yield from _measure(filled, site, plan, size, is_small=hidden > 0.5)
 
 
 @contextmanager
-def _sqlite(shape: Shape, directory: Path, *, kept: Path | None) -> Iterator[Filled]:
+def sqlite_hub(shape: Shape, directory: Path, *, kept: Path | None) -> Iterator[Filled]:
+    """Fill a SQLite database, or take the one that was kept."""
     parent = kept or directory
     path = parent / f"million-{shape.repos}-{int(shape.hidden * 100)}.db"
     if not path.exists():
@@ -93,7 +94,8 @@ def _sqlite(shape: Shape, directory: Path, *, kept: Path | None) -> Iterator[Fil
 
 
 @contextmanager
-def _postgres(shape: Shape, directory: Path, *, url: str | None) -> Iterator[Filled]:
+def postgres_hub(shape: Shape, directory: Path, *, url: str | None) -> Iterator[Filled]:
+    """Fill a database of a server started for it, or take one that was filled before."""
     if url is not None:
         yield Filled("PostgreSQL", url, directory / "postgres")
         return

@@ -308,3 +308,8 @@ def _counts(facts: Facts) -> Iterator[Case]:
     likers = tuple(f"/api/models/{name}/likers" for name in facts.popular[:_WORDINGS])
     yield Case("who likes a popular model", likers)
     yield Case("trending", ("/api/trending", "/api/trending?type=model&limit=20"))
+
+
+def count_repos(tx: Tx) -> int:
+    """Return how many repositories there are."""
+    return tx.execute(select(func.count()).select_from(repos)).scalar_one()

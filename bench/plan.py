@@ -30,7 +30,11 @@ class Plan:
     merge_files: int = 1_000
 
     repos: int = 1_000_000
+    page_repos: int = 50_000
+    page_files: int = 10_000
     asked: int = 40
+    table_rows: int = 1_000_000
+    text_rows: int = 200_000
     kept: Path | None = None
     filled_postgres: str | None = None
 
@@ -58,7 +62,11 @@ QUICK = Plan(
     discussions=200,
     merge_files=100,
     repos=20_000,
+    page_repos=5_000,
+    page_files=2_000,
     asked=8,
+    table_rows=50_000,
+    text_rows=10_000,
 )
 
 

@@ -1,7 +1,7 @@
 """In-process hubs for the API tests.
 
-``hub`` is the embedded default (SQLite and the local disk); ``hub_on_both`` runs a test on PostgreSQL as well.
-``make_hub`` opens hubs with other settings.
+``hub`` is the embedded default (SQLite and the local disk); ``hub_on_both`` runs a test on PostgreSQL as well,
+``shared_hub_on_both`` all tests of a module. ``make_hub`` opens hubs with other settings.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from openhood.testing.hub import HubUnderTest
+from openhood.testing.services import PostgresService
 
 HubMaker = Callable[..., HubUnderTest]
 
@@ -41,3 +42,17 @@ def hub_on_both(request: pytest.FixtureRequest, make_hub: HubMaker) -> HubUnderT
     if request.param == "sqlite":
         return make_hub()
     return make_hub(database_url=request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_hub_on_both(request: pytest.FixtureRequest) -> Iterator[HubUnderTest]:
+    """A hub for all tests of a module that change nothing of each other's, on SQLite, then on PostgreSQL."""
+    if request.param == "sqlite":
+        with HubUnderTest() as hub:
+            yield hub
+        return
+    service: PostgresService = request.getfixturevalue("postgres")
+    url = service.create_database(template=request.getfixturevalue("postgres_template"))
+    with HubUnderTest(database_url=url) as hub:
+        yield hub
+    service.drop_database(url)

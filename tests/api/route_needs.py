@@ -117,6 +117,7 @@ BODIES: dict[str, Body] = {
     "api.second_factor.post_codes": {"code": "000000"},
     "api.account_life.rename_org": {"name": "other"},
     "api.account_life.close_org": {"confirm": "acme"},
+    "api.announcement.put_announcement": {"text": "Maintenance at noon."},
     "api.moderation.post_report": {"reason": "spam", "type": "model", "repo": "acme/closed"},
     "api.collections.post_collection": {"title": "Mine", "namespace": "acme"},
     "api.collections.post_item": {"item": {"type": "model", "id": "acme/open"}},
@@ -152,6 +153,16 @@ HEADERS = {
 }
 
 NEEDS: dict[str, Need | None] = {
+    "viewer.search.search": Need.READ,
+    "viewer.sql.list_views": Need.READ,
+    "viewer.sql.run_sql": Need.READ,
+    "viewer.diff.diff_rows": Need.READ,
+    "viewer.edit.edit": Need.READ,
+    "viewer.rows.get_first_rows": Need.READ,
+    "viewer.rows.get_rows": Need.READ,
+    "viewer.queries.get_filter": Need.READ,
+    "viewer.queries.get_statistics": Need.READ,
+    "viewer.assets.get_asset": Need.READ,
     "api.repos.duplicate": Need.READ,
     "api.repos.settings": Need.ADMIN,
     "api.repos.auth_check": Need.READ,
@@ -261,6 +272,8 @@ NEEDS: dict[str, Need | None] = {
     "pages.repo_settings.publishers.get_publishers": Need.ADMIN,
     "pages.repo_settings.publishers.post_publishers": Need.ADMIN,
     "pages.feeds.get_commits": Need.INFO,
+    "pages.feeds.get_discussions": Need.INFO,
+    "pages.posters.get_repo": None,
     "pages.gate.get_ask": Need.INFO,
     "pages.gate.post_ask": None,
     "pages.gate.post_cancel": None,
@@ -287,6 +300,8 @@ _EVERYBODY = """
     pages.mail.get_unsubscribe pages.mail.post_unsubscribe pages.mail.get_confirm pages.mail.post_confirm
     pages.style.get_style pages.style.post_language pages.api_docs.get_document pages.api_docs.get_docs
     pages.feeds.get_models pages.feeds.get_datasets pages.feeds.get_spaces
+    pages.posters.get_hub pages.posters.get_account pages.posters.get_collection
+    api.announcement.get_announcement pages.admin.announcement.post_dismiss
     pages.robots.get_robots pages.robots.get_index pages.robots.get_part
     pages.consent.get_authorize pages.consent.post_authorize pages.account.get_setup pages.account.post_setup
 """
@@ -354,6 +369,8 @@ _HUB_ADMIN = """
     pages.admin.hub.get_overview pages.admin.hub.get_storage pages.admin.hub.get_settings pages.admin.hub.get_jobs
     pages.admin.hub.post_jobs pages.admin.users.get_users pages.admin.users.post_users pages.admin.users.get_user
     pages.admin.users.post_user pages.admin.users.get_orgs pages.admin.watch.get_repos pages.admin.watch.post_repos
+    api.announcement.put_announcement api.announcement.delete_announcement
+    pages.admin.announcement.get_announcement pages.admin.announcement.post_announcement
     pages.admin.watch.get_reports pages.admin.watch.post_reports pages.admin.watch.get_audit
 """
 _SECRET = """

@@ -17,6 +17,7 @@ from openhood.cli.main import app
 from openhood.domain.access import SYSTEM, Need
 from openhood.domain.accounts import sign_in
 from openhood.domain.repos import lookup
+from openhood.testing.databases import migrated_sqlite
 from openhood.testing.hub import HubUnderTest
 
 
@@ -56,6 +57,8 @@ def terminal(tmp_path: Path) -> Terminal:
 @pytest.fixture
 def hub(terminal: Terminal) -> Terminal:
     """A hub with a user, an organization and a repository."""
+    terminal.data.mkdir(mode=0o700)
+    (terminal.data / "openhood.db").write_bytes(migrated_sqlite())
     terminal.done("user", "add", "alice", "--password-stdin", "--email", "a@b.c", stdin="correct horse\n")
     terminal.done("org", "add", "acme", "--fullname", "Acme", "--default-visibility", "private")
     terminal.done("repo", "create", "acme/m")

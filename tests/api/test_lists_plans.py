@@ -38,10 +38,10 @@ class Made:
     sorts: dict[str, object] = field(default_factory=dict)
 
 
-@pytest.fixture
-def world(hub_on_both: HubUnderTest) -> tuple[HubUnderTest, list[Made], dict[str, Viewer]]:
+@pytest.fixture(scope="module")
+def world(shared_hub_on_both: HubUnderTest) -> tuple[HubUnderTest, list[Made], dict[str, Viewer]]:
     """A hub with a hundred repositories of three owners, some private, gated or disabled."""
-    hub, chance = hub_on_both, random.Random(4)
+    hub, chance = shared_hub_on_both, random.Random(4)
     people = {name: hub.add_user(name) for name in ("alice", "bob")}
     hub.add_org("acme", {"bob": "read"})
     with hub.sv.db.read() as tx:
@@ -165,7 +165,9 @@ def test_every_plan_gives_the_same(world: tuple[HubUnderTest, list[Made], dict[s
     hub, made, viewers = world
     chance = random.Random(9)
     seen = 0
-    for _ in range(120):
+    # Plans are chosen above the databases; what PostgreSQL makes of each clause a third of the questions show.
+    rounds = 120 if hub.sv.db.is_sqlite else 40
+    for _ in range(rounds):
         wanted, order = _ask(chance), Order(chance.choice(list(SORTS)), chance.random() < 0.7)
         for name, viewer in viewers.items():
             expected = _expected(made, viewer, wanted, order)
@@ -176,7 +178,7 @@ def test_every_plan_gives_the_same(world: tuple[HubUnderTest, list[Made], dict[s
                         tx, viewer, wanted, order, after=None, limit=200, plan=plan
                     )
                 assert [each.number for each in found] == expected, (name, wanted, order, plan)
-    assert seen > 100
+    assert seen > rounds * 0.8
 
 
 def test_pages_give_every_row_once(world: tuple[HubUnderTest, list[Made], dict[str, Viewer]]) -> None:

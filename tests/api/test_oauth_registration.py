@@ -233,5 +233,6 @@ def test_ones_own_programs_by_the_pages(hub: HubUnderTest) -> None:
     bob = browser(hub, "bob")
     assert bob.get(own).status_code == 404
     assert bob.post(f"{own}/delete").status_code == 404
-    assert alice.post(f"{own}/delete").status_code == 303
+    assert alice.post(f"{own}/delete").status_code == 400, "asks for the name first"
+    assert alice.post(f"{own}/delete", data={"confirm": "Renamed"}).status_code == 303
     assert alice.get("/api/settings/oauth-apps").json() == []

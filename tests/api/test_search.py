@@ -29,12 +29,23 @@ MODELS = {
 SECRET = {"bert-hidden": "A confidential encoder for the zeppelin."}
 
 
+@pytest.fixture(scope="module")
+def hub(shared_hub_on_both: HubUnderTest) -> HubUnderTest:
+    """A hub to look at, filled with `fill`."""
+    return fill(shared_hub_on_both)
+
+
 @pytest.fixture
-def hub(hub_on_both: HubUnderTest) -> HubUnderTest:
-    """Models of alice's, a private one of acme's, of which bob is a member, and two spaces."""
-    hub = hub_on_both
+def changing_hub(hub_on_both: HubUnderTest) -> HubUnderTest:
+    """The same for one test that changes it."""
+    return fill(hub_on_both)
+
+
+def fill(hub: HubUnderTest) -> HubUnderTest:
+    """Make models of alice's, a private one of acme's, of which bob is a member, and two spaces; eve has nothing."""
     hub.alice = hub.add_user("alice", email="alice@example.org")  # type: ignore[attr-defined]
     hub.bob = hub.add_user("bob", email="bob@example.org")  # type: ignore[attr-defined]
+    hub.eve = hub.add_user("eve", email="eve@example.org")  # type: ignore[attr-defined]
     hub.add_org("acme", {"alice": "admin", "bob": "read"})
     client = hub.client(hub.alice)  # type: ignore[attr-defined]
     for name, text in MODELS.items():
@@ -73,7 +84,7 @@ def people(hub: HubUnderTest) -> dict[str, httpx.Client]:
     return {
         "nobody": hub.client(),
         "bob": hub.client(hub.bob),  # type: ignore[attr-defined]
-        "eve": hub.client(hub.add_user("eve", email="eve@example.org")),
+        "eve": hub.client(hub.eve),  # type: ignore[attr-defined]
     }
 
 
@@ -171,7 +182,8 @@ def test_cards(hub: HubUnderTest) -> None:
     assert len(found(client, "encoder", limit=2, skip=1)) == 2
 
 
-def test_a_name_comes_before_a_card(hub: HubUnderTest) -> None:
+def test_a_name_comes_before_a_card(changing_hub: HubUnderTest) -> None:
+    hub = changing_hub
     with hub.sv.db.write() as tx:
         for name, downloads in (("quiet", 10**6), ("tiny-roberta", 10)):
             tx.execute(update(repos).where(repos.c.name == name).values(downloads=downloads))
@@ -213,7 +225,8 @@ def test_a_fine_grained_token_finds_what_it_covers(hub: HubUnderTest) -> None:
     assert "bert-hidden" not in names(blind, "bert")
 
 
-def test_what_is_disabled_is_not_found(hub: HubUnderTest) -> None:
+def test_what_is_disabled_is_not_found(changing_hub: HubUnderTest) -> None:
+    hub = changing_hub
     with hub.sv.db.write() as tx:
         tx.execute(update(repos).where(repos.c.name == "bert-large").values(is_disabled=True))
     assert names(hub.client(), "bert") == ["bert", "tiny-roberta"]

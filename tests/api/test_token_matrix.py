@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -139,16 +140,42 @@ def test_wrong_tokens_open_no_door(hub: HubUnderTest, tips: Tips) -> None:
         assert len(refused) > 250
 
 
-def _state(hub: HubUnderTest) -> dict[str, object]:
-    """Everything that requests can change: the rows and the stored objects."""
-    with hub.sv.db.read() as tx:
-        found: dict[str, object] = {
-            table.name: sorted(map(repr, tx.execute(select(*_lasting(table))).all()))
-            for table in metadata.sorted_tables
-            if table.name not in VOLATILE
-        }
-    found["objects"] = sorted((each.key, each.size_bytes) for each in hub.sv.objects.list(""))
-    return found
+class Watch:
+    """Sees everything that requests can change: the rows, read anew where anybody committed, and the stored objects."""
+
+    def __init__(self, hub: HubUnderTest) -> None:
+        self._hub = hub
+        self._beside = sqlite3.connect(hub.data_dir / "openhood.db")
+        self._version: int | None = None
+        self._rows: dict[str, list[str]] = {}
+
+    def state(self) -> tuple[dict[str, list[str]], list[tuple[str, int]]]:
+        """Return it all, to be compared."""
+        # SQLite's own count of what other connections committed.
+        (version,) = self._beside.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version, self._rows = version, self._read()
+        return self._rows, sorted((each.key, each.size_bytes) for each in self._hub.sv.objects.list(""))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._beside.close()
+
+    def _read(self) -> dict[str, list[str]]:
+        with self._hub.sv.db.read() as tx:
+            return {
+                table.name: sorted(map(repr, tx.execute(select(*_lasting(table))).all()))
+                for table in metadata.sorted_tables
+                if table.name not in VOLATILE
+            }
+
+
+@pytest.fixture
+def watch(hub: HubUnderTest) -> Iterator[Watch]:
+    """A watch on the hub of this test."""
+    made = Watch(hub)
+    yield made
+    made.close()
 
 
 def _lasting(table: Table) -> list[Column[Any]]:
@@ -159,18 +186,20 @@ def _lasting(table: Table) -> list[Column[Any]]:
     ]
 
 
-def test_a_token_that_may_read_changes_nothing(hub: HubUnderTest, tips: Tips) -> None:
+def test_a_token_that_may_read_changes_nothing(hub: HubUnderTest, tips: Tips, watch: Watch) -> None:
     client = hub.client(hub.add_token("alice", role="read", name="reads"))
-    before = _state(hub)
+    before = watch.state()
     for ask in _all(tips):
         if ask.method in ("GET", "HEAD") or ask.template.startswith(("/api/credentials/revoke", "/oauth/")):
             continue
         answer = _send(client, ask)
         assert answer.status_code < 500 or answer.status_code == 501, (str(ask), answer.text)
-        assert _state(hub) == before, f"{ask}: {answer.status_code}"
+        assert watch.state() == before, f"{ask}: {answer.status_code}"
 
 
-def test_the_same_requests_change_things_with_a_token_that_may_write(hub: HubUnderTest, tips: Tips) -> None:
+def test_the_same_requests_change_things_with_a_token_that_may_write(
+    hub: HubUnderTest, tips: Tips, watch: Watch
+) -> None:
     """Else the test above would send nothing that could change anything."""
     client = hub.client(hub.add_token("alice", role="write", name="writes"))
     changed = set()
@@ -183,9 +212,9 @@ def test_the_same_requests_change_things_with_a_token_that_may_write(hub: HubUnd
     for ask in wanted:
         if ask.method in ("GET", "HEAD"):
             continue
-        before = _state(hub)
+        before = watch.state()
         answer = _send(client, ask)
-        if _state(hub) != before:
+        if watch.state() != before:
             assert answer.status_code < 400, (str(ask), answer.status_code, answer.text)
             changed.add(f"{ask.method} {ask.template}")
     api = "{type:models|datasets|spaces|kernels}/{ns}/{name}"

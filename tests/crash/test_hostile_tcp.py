@@ -116,8 +116,7 @@ def _nothing_remains(hub: Hub) -> Iterator[None]:
     assert hub.state() == before
     hub.wait_until_clean()
     assert hub.alice.get("/health").status_code == 200
-    # Half of it is the program itself, with the libraries of pages, sign-on and reviews.
-    assert memory_bytes(hub.server.pid) < 350_000_000
+    assert memory_bytes(hub.server.pid) < 300_000_000
     assert "Traceback" not in hub.server.log_text(), hub.server.log_text()[-3000:]
 
 

@@ -99,6 +99,25 @@ def test_commits_are_news(visitor: httpx.Client, alice: httpx.Client) -> None:
     assert visitor.get("/alice/nothing/commits.atom").status_code in (401, 404)
 
 
+def test_discussions_are_news(visitor: httpx.Client, alice: httpx.Client) -> None:
+    for title, is_pull in ((f"Why {EVIL}", False), ("A change", True)):
+        body = {"title": title.replace("\x07", ""), "description": "words", "pullRequest": is_pull}
+        alice.post("/api/models/alice/second/discussions", json=body).raise_for_status()
+    root = feed(visitor, "/alice/second/discussions.atom")
+    assert titles(root) == ["#2 A change", "#1 Why <script>alert(1)</script> & more"]
+    newest = root.find("a:entry", ATOM)
+    assert newest is not None
+    assert newest.findtext("a:author/a:name", namespaces=ATOM) == "alice"
+    assert "pull request" in [each.get("term") for each in newest.findall("a:category", ATOM)]
+    link = newest.find("a:link", ATOM)
+    assert link is not None
+    assert visitor.get(urlsplit(link.get("href", "")).path).status_code == 200
+    assert titles(feed(visitor, "/datasets/alice/faces/discussions.atom")) == []
+    assert visitor.get("/alice/hidden/discussions.atom").status_code in (401, 404)
+    page = visitor.get("/alice/second/discussions").text
+    assert 'type="application/atom+xml" href="/alice/second/discussions.atom"' in page
+
+
 def test_pages_name_their_feed_and_themselves(visitor: httpx.Client) -> None:
     text = visitor.get("/models").text
     assert '<link rel="alternate" type="application/atom+xml" href="/models/feed.atom"' in text

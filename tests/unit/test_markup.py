@@ -24,7 +24,7 @@ _TAGS = frozenset(
 )
 _ATTRIBUTES = frozenset(
     """
-    align alt checked class colspan controls dir disabled height href id lang loading loop muted name open poster
+    align alt aria-label checked class colspan controls dir disabled height href id lang loading loop muted name open poster
     preload referrerpolicy rel reversed rowspan scope span src start title type valign value width
     """.split()  # noqa: SIM905
 )

@@ -363,6 +363,16 @@ class TableUnreadable(ViewerError):
     code = "StreamingRowsError"
 
 
+class AssetNotFound(ViewerError):
+    """There is no such cell, or no file in it."""
+
+    code = "AssetNotFound"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no file at this place of the table.")
+
+
 class TableTooLarge(ViewerError):
     """An answer would take more bytes than one may."""
 
@@ -393,3 +403,23 @@ class SqlRefused(ViewerError):
 
     code = "SqlError"
     status = 422
+
+
+class TableCastFailed(ViewerError):
+    """Files of a split have different columns, or values that do not fit their column's type."""
+
+    code = "DatasetGenerationCastError"
+
+
+class FormatNotSupported(ViewerError):
+    """The data files are of a format that this hub does not read."""
+
+    code = "DatasetModuleNotInstalledError"
+    status = 501
+
+
+class PersonalDataNotScanned(ViewerError):
+    """Nothing on this hub looks for personal data in datasets."""
+
+    code = "PresidioScanNotEnabledForThisDatasetError"
+    status = 501

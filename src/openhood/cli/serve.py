@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
+from openhood.base.errors import HubError
 from openhood.base.settings import Settings, load_settings
 from openhood.cli.config import client_variables, quoted
 from openhood.cli.options import Config, Data
 from openhood.cli.output import out, refusals
+
+if TYPE_CHECKING:
+    from openhood.infra.workers import Workers
 
 
 @refusals
@@ -42,10 +48,17 @@ def run(settings: Settings) -> None:
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
     hub = app.build(settings)
     try:
+        threading.Thread(target=_warm, args=(hub.sv.tables,), name="warm-tables", daemon=True).start()
         setup = ensure_setup_link(hub.sv)
         serve_until_told(hub.asgi, settings, sockets, started=lambda: write_banner(settings, setup=setup))
     finally:
         hub.close()
+
+
+def _warm(tables: Workers) -> None:
+    """Load what reads tables before anybody asks; where that fails, who asks is told."""
+    with suppress(HubError):
+        tables.warm()
 
 
 def write_banner(settings: Settings, *, setup: str | None) -> None:

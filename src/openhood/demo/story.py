@@ -8,7 +8,7 @@ import numpy as np
 
 from openhood.base.errors import Conflict
 from openhood.base.names import RepoId, RepoType
-from openhood.demo import cards, tables, weights
+from openhood.demo import cards, tables, visits, weights
 from openhood.demo.stage import Stage
 from openhood.domain.access import OrgRole
 from openhood.domain.accounts import rows as account_rows
@@ -51,6 +51,7 @@ def tell(sv: Services, *, password: str) -> list[str]:
         _adapter_and_notes,
         _liking,
         _collecting,
+        _visiting,
     )
     for chapter in chapters:
         chapter(stage)
@@ -391,6 +392,13 @@ def _collecting(stage: Stage) -> None:
         NewItem("model", SENTIMENT, None),
         NewItem("space", "mateo/happy-coffee", "Try it here."),
     ))  # fmt: skip
+
+
+def _visiting(stage: Stage) -> None:
+    visits.count(stage, {
+        (MODEL, LM): 41, (MODEL, CHAT): 23, (MODEL, GGUF): 57, (MODEL, SENTIMENT): 12, (MODEL, VIT): 8, (MODEL, KANA): 1,
+        (DATASET, REPORTS): 18, (DATASET, BIRDS): 9, (DATASET, DIARY): 4, (SPACE, "mateo/happy-coffee"): 3,
+    })  # fmt: skip
 
 
 # --- small deeds -----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from openhood.domain.repos import folding, following, indexing, weighing
 from openhood.domain.reviews import job as reviews
 from openhood.domain.services import Services
 from openhood.domain.storage import gc
+from openhood.domain.viewer import publishing, warming
 from openhood.domain.webhooks import delivering
 from openhood.domain.xet import conversion, grants, scrub
 from openhood.domain.xet import gc as xet_gc
@@ -27,6 +28,7 @@ HANDLERS: Mapping[str, JobAction] = {
     "condemn_xorbs": xet_gc.condemn_xorbs,
     "convert_object": conversion.convert_object,
     "convert_objects": conversion.convert_objects,
+    "convert_split": publishing.convert_split,
     "delete_condemned_xorbs": xet_gc.delete_condemned_xorbs,
     "delete_doomed": gc.delete_doomed,
     "deliver_webhook": delivering.deliver_webhook,
@@ -62,6 +64,7 @@ HANDLERS: Mapping[str, JobAction] = {
     "sweep_oauth": oauth.sweep_oauth,
     "sweep_store": gc.sweep_store,
     "sweep_uploads": gc.sweep_uploads,
+    "warm_dataset": warming.warm_dataset,
     "weigh_tip": weighing.weigh_tip,
 }
 
@@ -95,7 +98,7 @@ LANES: tuple[frozenset[str], ...] = (
 )
 """Jobs that wait for other people's servers. Each lane has threads of its own, so that it holds up no other."""
 
-SLOW: frozenset[str] = frozenset({"review_change"})
+SLOW: frozenset[str] = frozenset({"convert_split", "review_change"})
 """Jobs that compute for minutes. They have one thread of each process, and a processor each while they run."""
 
 _FIRST_RUN_S = 60.0

@@ -17,12 +17,15 @@ from openhood.infra.blocks import Blocks
 from openhood.infra.cache import FactCache
 from openhood.infra.db.engine import Database
 from openhood.infra.decoded import DecodedCache
+from openhood.infra.flights import Flights
 from openhood.infra.helpers import Helpers
 from openhood.infra.issuers import Issuers
 from openhood.infra.packcache import PackCache
 from openhood.infra.tallies import Tallies
 from openhood.infra.uses import RecentUses
 from openhood.infra.workers import Workers
+
+PAGES_BYTES = 64 * 1024 * 1024
 
 
 def _make_verifiers() -> Helpers:
@@ -34,10 +37,11 @@ class Services:
     """The parts an action may use.
 
     ``packs`` and ``object_dbs`` are used through ``repos.gitdb``, ``facts`` holds only what can
-    never go stale, ``xorb_indexes`` the footers of xorbs by key,
+    never go stale, ``pages`` answers of the dataset viewer by commit, ``xorb_indexes`` the footers of xorbs by key,
     ``decoded`` files joined from chunks, ``blocks`` parts of files that the dataset viewer read; ``tables`` are the
     processes that read them. ``attempts`` counts wrong secrets, ``token_uses`` remembers which tokens were used until
-    that is written down, ``downloads`` counts them likewise; all three are this process's own.
+    that is written down, ``downloads`` counts them likewise, ``flights`` are long computations that several wait for;
+    all four are this process's own.
     """
 
     settings: Settings
@@ -54,6 +58,8 @@ class Services:
     attempts: Attempts = field(default_factory=Attempts)
     token_uses: RecentUses = field(default_factory=RecentUses)
     downloads: Tallies = field(default_factory=Tallies)
+    flights: Flights = field(default_factory=Flights)
+    pages: FactCache = field(default_factory=lambda: FactCache(PAGES_BYTES))
     issuers: Issuers = field(default_factory=Issuers)
     verifiers: Helpers = field(default_factory=_make_verifiers)
     mailer: Mailer | None = None

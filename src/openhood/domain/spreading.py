@@ -13,6 +13,7 @@ from openhood.domain.events import Event
 from openhood.domain.notifications import listening
 from openhood.domain.reviews import job as reviews
 from openhood.domain.services import Services
+from openhood.domain.viewer import publishing, warming
 from openhood.domain.webhooks import matching
 
 KEPT_FOR = timedelta(days=372)  # profiles show a year of activity
@@ -22,6 +23,8 @@ LISTENERS: tuple[Callable[[Services, Event], None], ...] = (
     matching.tell_webhooks,
     listening.tell_people,
     reviews.on_event,
+    warming.on_event,
+    publishing.on_event,
 )
 
 

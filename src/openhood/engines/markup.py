@@ -22,8 +22,9 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 
 from openhood.base.names import RepoType
 from openhood.engines import markup_rules as rules
+from openhood.engines.markup_formulas import INLINE, Formulas, make_env, read_formulas
 
-VERSION = 1
+VERSION = 2
 """Of the rules below: HTML that was kept with another number is made again."""
 
 MAX_CHARS = 200_000
@@ -48,7 +49,7 @@ _DISCUSSION_PATH = re.compile(
     r"(?:[/?#].*)?",
     re.ASCII | re.DOTALL,
 )
-_WORDS = ("text", "text_special", "code_inline")
+_WORDS = ("text", "text_special", "code_inline", INLINE)
 _NO_SLUG = re.compile(r"[^\w -]")
 _FILM = re.compile(r"https?://[^/]+/uploads/[^/]+\.(?:mp4|mov|webm)")
 _ALIGN = re.compile(r"text-align:(left|right|center)")
@@ -80,8 +81,14 @@ def render(
         prefix: what all ids in this text begin with, so that they are not those of the page.
     """
     cut = text[:MAX_CHARS].replace("\x00", "\ufffd")
-    rendered = _clean(
-        _parser().render(cut, {"repo": repo}), base=base, media_base=media_base or base, prefix=prefix
+    formulas = Formulas()
+    rendered = formulas.put_in(
+        _clean(
+            _parser().render(cut, {"repo": repo, **make_env(formulas)}),
+            base=base,
+            media_base=media_base or base,
+            prefix=prefix,
+        )
     )
     if len(rendered) > max(_MIN_ROOM, _MAX_GROWTH * len(cut)):
         rendered = f"<pre>{html.escape(cut)}</pre>\n"
@@ -148,7 +155,7 @@ def _reference(match: re.Match[str]) -> Reference:
 def _parser() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": True, "highlight": rules.paint_code})
     made.enable(["table", "strikethrough"])
-    made.use(footnote_plugin).use(tasklists_plugin)
+    made.use(footnote_plugin).use(tasklists_plugin).use(read_formulas)
     # Before adjacent texts are joined, so that an escaped `\@name` stays what it is.
     made.core.ruler.at("inline", _parse_inline)
     made.core.ruler.after("inline", "hub_bounds", _bound)
@@ -284,7 +291,7 @@ def _anchor(shown: str, address: str, kind: str, level: int) -> Iterator[Token]:
 def _reader() -> MarkdownIt:
     """A parser for looking only: nothing is linked or painted."""
     made = MarkdownIt("commonmark", {"html": True})
-    made.enable(["table", "strikethrough"])
+    made.enable(["table", "strikethrough"]).use(read_formulas)
     made.core.ruler.at("inline", _parse_inline)
     # What was escaped (`\\@name`) would be joined to the text around it, and count as said.
     made.disable("text_join")

@@ -48,7 +48,7 @@ ATTRIBUTES: dict[str, set[str]] = {
 
 SET_ATTRIBUTES: dict[str, dict[str, str]] = {
     # A box to tick is the only input there is, and nobody can tick it.
-    "input": {"type": "checkbox", "disabled": ""},
+    "input": {"type": "checkbox", "disabled": "", "aria-label": "Task"},
     "img": {"loading": "lazy", "referrerpolicy": "no-referrer"},
     "audio": {"preload": "none"},
     "video": {"preload": "none"},
@@ -66,8 +66,8 @@ _AFTER_FIRST = re.compile(r"[/?#]")
 _CLASS = re.compile(r"hl-[a-z0-9]{1,4}|language-[A-Za-z0-9_+.#-]{1,40}")
 _CLASSES = frozenset(
     """
-    contains-task-list footnote-backref footnote-item footnote-ref footnotes footnotes-list footnotes-sep mention
-    reference task-list-item task-list-item-checkbox
+    contains-task-list footnote-backref footnote-item footnote-ref footnotes footnotes-list footnotes-sep formula
+    mention reference task-list-item task-list-item-checkbox
     """.split()  # noqa: SIM905
 )
 _ID = re.compile(r"[^\s\x00-\x20\x7f\"'<>`]{1,200}")

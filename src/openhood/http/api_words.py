@@ -64,6 +64,7 @@ GROUP_OF: Mapping[str, str] = {
     "api.resource_groups": "organizations",
     "api.audit": "administration",
     "api.moderation": "administration",
+    "api.announcement": "administration",
     "api.repos": "repositories",
     "api.info": "repositories",
     "api.lists": "repositories",

@@ -84,6 +84,9 @@ class Hub:
         call.params = match.params
         call.dialect = match.route.dialect
         scope["openhood.route"] = match.route.template
+        if call.dialect == "page" and call.method == "POST" and not match.route.is_foreign:
+            # Here and not in each handler alone, so that no form can be forgotten.
+            call.check_origin()
         allowance = await self._windows.take(call, match.route.bucket)
         response = await match.route.handler(call)
         if allowance is not None:

@@ -26,7 +26,8 @@ class Route:
     A segment is literal text, ``{name}`` (one segment), ``{name:a|b}`` (one of these words) or, last,
     ``{name:path}`` (the rest, at least one segment). ``fixed`` are parameters the template implies.
     ``dialect`` chooses how errors are rendered: ``api``, ``git``, ``lfs`` or ``page``. ``bucket`` is
-    the rate-limit bucket: ``api``, ``resolvers``, ``pages``, or empty for no limit.
+    the rate-limit bucket: ``api``, ``resolvers``, ``pages``, or empty for no limit. Forms that go to a page are
+    refused from other sites' pages, unless ``is_foreign`` says that those are meant to send them.
     """
 
     methods: tuple[str, ...]
@@ -35,6 +36,7 @@ class Route:
     fixed: Mapping[str, str] = field(default_factory=dict)
     dialect: str = "api"
     bucket: str = "api"
+    is_foreign: bool = False
 
 
 @dataclass(slots=True)

@@ -133,6 +133,11 @@ class Blocks:
         target = path.with_name(path.name + ".made") / what
         return target if target.is_dir() else None
 
+    def find_making(self, name: str, what: str) -> list[Path]:
+        """Return the directories that are being filled for `made`, or were when a process died."""
+        path = self._path(name)
+        return sorted(path.with_name(path.name + ".made").glob(f".{what}-*"))
+
     def sweep(self) -> None:
         """Remove what was not used for longest until the rest is small enough."""
         known: list[tuple[float, int, Path]] = []

@@ -9,16 +9,17 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
-from joserfc.errors import JoseError
-from joserfc.jwk import Key, KeySet, import_key
 
 from openhood.base.errors import AddressRefused, PeerUnreachable, Unavailable
 from openhood.infra import guards, outbound
 from openhood.infra.outbound import Policy
+
+if TYPE_CHECKING:
+    from joserfc.jwk import Key, KeySet
 
 KEEP_S = 3600.0
 RETRY_S = 30.0
@@ -118,6 +119,9 @@ def _ask(
 
 
 def _fetch(issuer: str, policy: Policy) -> _Known:
+    # Where no provider is set up, cryptography with its 10 MB is never loaded.
+    from joserfc.jwk import KeySet
+
     metadata = fetch_json(f"{issuer.rstrip('/')}/.well-known/openid-configuration", policy=policy)
     if metadata.get("issuer") != issuer:
         raise Unavailable(
@@ -138,6 +142,9 @@ def _read_key(key: object) -> Key | None:
     """Return a public key that signs, None for any other: one that we cannot read must not hide the rest."""
     if not isinstance(key, dict) or key.get("kty") not in _KEY_TYPES or key.get("use", "sig") != "sig":
         return None
+    from joserfc.errors import JoseError
+    from joserfc.jwk import import_key
+
     try:
         return import_key(key)
     except (JoseError, ValueError, TypeError, KeyError):

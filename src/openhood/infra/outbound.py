@@ -20,7 +20,6 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import httpcore
-import httpx
 
 from openhood.base.errors import AddressRefused, PeerUnreachable
 from openhood.infra import guards
@@ -427,6 +426,9 @@ def _inside(host: str) -> str:
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
     """Return the context with the usual authorities and those that the machine trusts besides."""
+    # Loaded with the first call: all else is httpcore's.
+    import httpx
+
     context = httpx.create_ssl_context()
     context.load_default_certs()
     return context

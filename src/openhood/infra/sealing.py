@@ -6,12 +6,12 @@ Fernet under a key derived from the hub's secret key for one purpose: a copy of 
 from __future__ import annotations
 
 import base64
-
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING
 
 from openhood.base.errors import Unavailable
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 
 def seal(secret_key: str, text: str, *, purpose: str) -> str:
@@ -21,6 +21,8 @@ def seal(secret_key: str, text: str, *, purpose: str) -> str:
 
 def unseal(secret_key: str, sealed: str, *, purpose: str) -> str:
     """Return what `seal` was given. Raises Unavailable if it was sealed with another key or purpose."""
+    from cryptography.fernet import InvalidToken
+
     try:
         return _fernet(secret_key, purpose).decrypt(sealed.encode("ascii")).decode()
     except InvalidToken as error:
@@ -31,6 +33,11 @@ def unseal(secret_key: str, sealed: str, *, purpose: str) -> str:
 
 
 def _fernet(secret_key: str, purpose: str) -> Fernet:
+    # Loaded with the first secret (7 MB): many hubs keep none.
+    from cryptography.fernet import Fernet
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     derived = HKDF(SHA256(), 32, salt=None, info=f"openhood sealed {purpose} v1".encode()).derive(
         secret_key.encode()
     )

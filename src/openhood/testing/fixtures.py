@@ -1,4 +1,4 @@
-"""Pytest fixtures over `services`: ``postgres`` and ``swift`` per session, ``postgres_url`` and ``s3_url`` per test.
+"""Pytest fixtures over `services`: ``postgres`` and ``swift`` per session, databases and buckets per test.
 
 Use them with ``pytest_plugins = ["openhood.testing.fixtures"]`` in ``tests/conftest.py`` or in a test module.
 Each pytest-xdist worker that asks for a service starts its own; nothing starts before the first test that asks.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from openhood.testing.databases import migrate
 from openhood.testing.services import PostgresService, S3Service, start_postgres, start_swift
 
 
@@ -29,9 +30,25 @@ def postgres() -> Iterator[PostgresService]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresService) -> str:
+    """The URL of a database of the newest schema without a row, to copy and not to connect to."""
+    url = postgres.create_database()
+    migrate(url)
+    return url
+
+
 @pytest.fixture
-def postgres_url(postgres: PostgresService) -> Iterator[str]:
-    """The SQLAlchemy URL of an empty database of this test's own."""
+def postgres_url(postgres: PostgresService, postgres_template: str) -> Iterator[str]:
+    """The SQLAlchemy URL of a database of this test's own: of the newest schema, without a row."""
+    url = postgres.create_database(template=postgres_template)
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: PostgresService) -> Iterator[str]:
+    """The SQLAlchemy URL of a database of this test's own that no hub ever saw."""
     url = postgres.create_database()
     yield url
     postgres.drop_database(url)

@@ -23,6 +23,7 @@ from openhood.base.settings import Settings
 from openhood.domain.access import SYSTEM, OrgRole
 from openhood.domain.accounts import actions as accounts
 from openhood.domain.services import Services
+from openhood.testing.databases import migrated_sqlite
 from openhood.testing.transport import AppTransport, Lifespan, LoopThread
 
 BASE_URL = "http://hub.test"
@@ -59,6 +60,8 @@ class HubUnderTest:
         given: dict[str, Any] = {"data_dir": self.data_dir, "workers": 0, "threads": 8, "secret_key": "test"}
         if database_url is not None:
             given["database_url"] = SecretStr(database_url)
+        else:
+            (self.data_dir / "openhood.db").write_bytes(migrated_sqlite())
         if objects_url is not None:
             given["objects_url"] = SecretStr(objects_url)
         self._hub = build(Settings.model_validate(given | settings), clock=self.clock)

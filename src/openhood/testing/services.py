@@ -77,18 +77,20 @@ class PostgresService:
                     raise ServiceFailed(f"PostgreSQL does not become ready: {error}") from error
                 time.sleep(0.05)
 
-    def create_database(self) -> str:
-        """Make an empty database with a fresh name and return its URL."""
+    def create_database(self, *, template: str | None = None) -> str:
+        """Make a database with a fresh name and return its URL.
+
+        Args: ``template`` is the URL of the one it becomes a copy of, to which nobody is connected; without one it
+        is empty.
+        """
         name = f"test_{secrets.token_hex(6)}"
-        self._execute(f'CREATE DATABASE "{name}"')
+        copied = f' TEMPLATE "{_own_name(template)}"' if template is not None else ""
+        self._execute(f'CREATE DATABASE "{name}"{copied}')
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
         """Remove a database of `create_database`, whoever is still connected to it."""
-        name = url.rpartition("/")[2]
-        if re.fullmatch(r"test_[0-9a-f]{12}", name) is None:
-            raise ValueError(f"Not a database of create_database: {name}")
-        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._execute(f'DROP DATABASE IF EXISTS "{_own_name(url)}" WITH (FORCE)')
 
     def stop(self) -> None:
         """End the server. Safe when called twice."""
@@ -98,6 +100,14 @@ class PostgresService:
         address = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         with psycopg.connect(address, autocommit=True, connect_timeout=10) as connection:
             connection.execute(statement.encode())
+
+
+def _own_name(url: str) -> str:
+    """Return the name in the URL of a database that `PostgresService.create_database` made."""
+    name = url.rpartition("/")[2]
+    if re.fullmatch(r"test_[0-9a-f]{12}", name) is None:
+        raise ValueError(f"Not a database of create_database: {name}")
+    return name
 
 
 def start_postgres(directory: Path, *, settings: Mapping[str, str] | None = None) -> PostgresService:

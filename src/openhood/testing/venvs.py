@@ -29,7 +29,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "hub-0.23": ("huggingface_hub==0.23.5",),
     "apps": ("huggingface_hub==2.4.0", "gradio>=6,<7", "itsdangerous"),
     "tf": (_TORCH, "transformers>=5,<6", "safetensors", "tokenizers", "numpy"),
-    "ds": ("datasets>=5,<6", "pandas", "polars", "duckdb"),
+    "ds": ("datasets>=5,<6", "pandas", "polars", "duckdb", "pillow"),
 }
 """The clients by name. Exact versions where a generation is meant, ranges where the newest is."""
 

@@ -36,6 +36,14 @@ def list_clients_of(tx: Tx, owner_id: int) -> list[OauthClient]:
     return [_client(row) for row in tx.execute(query)]
 
 
+def count_people(tx: Tx, client_id: str) -> int:
+    """Return how many people have granted a client something."""
+    granted = select(oauth_consents.c.user_id).where(oauth_consents.c.client_id == client_id)
+    signed_in = select(refresh_tokens.c.user_id).where(refresh_tokens.c.client_id == client_id)
+    people = granted.union(signed_in).subquery()
+    return tx.execute(select(func.count()).select_from(people)).scalar_one()
+
+
 def count_ownerless(tx: Tx) -> int:
     """Return how many clients belong to nobody."""
     query = select(func.count()).select_from(oauth_clients).where(oauth_clients.c.owner_id.is_(None))

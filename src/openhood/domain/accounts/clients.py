@@ -14,9 +14,6 @@ from datetime import datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from authlib.oauth2.rfc7591.claims import ClientMetadataClaims
-from joserfc.errors import JoseError
-
 from openhood.base.errors import (
     BadRequest,
     Conflict,
@@ -268,6 +265,10 @@ def register(
 
 
 def _read_metadata(metadata: Mapping[str, object], *, insecure: bool, at: datetime) -> OauthClient:
+    # Loaded with the first program that registers.
+    from authlib.oauth2.rfc7591.claims import ClientMetadataClaims
+    from joserfc.errors import JoseError
+
     try:
         claims = ClientMetadataClaims(dict(metadata), {})
         claims.validate()
@@ -420,6 +421,16 @@ def renew_secret(sv: Services, viewer: Viewer, *, client_id: str) -> NewClient:
             tx, at=sv.clock.now(), actor=viewer.name, action="oauth_app.renew_secret", subject=client_id
         )
     return NewClient(client, secret)
+
+
+def count_people(sv: Services, viewer: Viewer, *, client_id: str) -> int:
+    """Return how many people would be signed out with a program of the viewer's. Opens read units.
+
+    Raises: NotFound, Unauthorized, Forbidden.
+    """
+    client = get_app(sv, viewer, client_id=client_id)
+    with sv.db.read() as tx:
+        return client_rows.count_people(tx, client.client_id)
 
 
 def delete_app(sv: Services, viewer: Viewer, *, client_id: str) -> None:

@@ -11,13 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from authlib.common.urls import add_params_to_uri
-from authlib.oauth2.rfc7636.challenge import (
-    CODE_CHALLENGE_PATTERN,
-    CODE_VERIFIER_PATTERN,
-    create_s256_code_challenge,
-)
-
 from openhood.base.errors import BadRequest, OauthRefused
 from openhood.domain import audit
 from openhood.domain.access import Viewer
@@ -86,6 +79,9 @@ class AuthorizeRequest:
 
     def answer(self, **values: str | None) -> str:
         """Return the program's address with an answer in its query."""
+        # All that is authlib's is loaded with the first program that asks: it brings cryptography along.
+        from authlib.common.urls import add_params_to_uri
+
         given = {**values, "state": self.state, "iss": self.issuer}
         pairs = [(name, value) for name, value in given.items() if value is not None]
         address: str = add_params_to_uri(self.redirect_uri, pairs)
@@ -216,6 +212,8 @@ def _read_rest(
 
 
 def _read_challenge(trusted: AuthorizeRequest, given: Mapping[str, str]) -> str | None:
+    from authlib.oauth2.rfc7636.challenge import CODE_CHALLENGE_PATTERN
+
     challenge = given.get("code_challenge")
     if challenge is None:
         if "code_challenge_method" in given:
@@ -447,6 +445,8 @@ def _what_is_wrong(
     verifier: str | None,
     now: datetime,
 ) -> str | None:
+    from authlib.oauth2.rfc7636.challenge import CODE_VERIFIER_PATTERN, create_s256_code_challenge
+
     if code.expires_at <= now:
         return "The code has expired. Start the sign-in again."
     if holder is None or code.client_id != holder.client_id:

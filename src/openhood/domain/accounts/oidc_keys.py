@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from joserfc.jwk import RSAKey
 from sqlalchemy import delete, insert, select, update
 
 from openhood.domain import audit, links
@@ -19,6 +18,9 @@ from openhood.domain.services import Services
 from openhood.infra import guards
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.identity_tables import signing_keys
+
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
 
 ALGORITHM = "RS256"
 KEY_BITS = 2048
@@ -32,6 +34,9 @@ def signing_key(sv: Services) -> RSAKey:
 
     Raises: Unavailable where it was sealed with another secret key.
     """
+    # Loaded with the first key: many hubs sign nothing.
+    from joserfc.jwk import RSAKey
+
     row = _newest(sv)
     if row is None:
         _add(sv, replace=None, actor="system")
@@ -97,6 +102,8 @@ def _current() -> Any:  # Any: SQLAlchemy's typed selects cannot be named by han
 
 def _add(sv: Services, *, replace: str | None, actor: str) -> str:
     """Make a key in the place of ``replace`` and return its id; where another process did first, return that one's."""
+    from joserfc.jwk import RSAKey
+
     guards.outside_unit("Making a key")  # it takes a tenth of a second
     key = RSAKey.generate_key(KEY_BITS, auto_kid=True)
     kid = key.kid

@@ -12,9 +12,6 @@ from binascii import Error as Base64Error
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-
 from openhood.base.errors import Forbidden
 from openhood.domain.accounts import oidc_keys
 from openhood.domain.services import Services
@@ -58,6 +55,9 @@ def make_id_token(
 
     Args: ``claims`` hold ``sub`` and what the scopes show of the person.
     """
+    # Loaded with the first token: many hubs neither make nor check any.
+    from joserfc import jwt
+
     now = int(sv.clock.now().timestamp())
     payload: dict[str, object] = {
         **claims,
@@ -100,6 +100,9 @@ def verify(
     if header.get("alg") not in ALGORITHMS:
         raise BadAssertion("The identity token is signed in a way this hub does not accept.")
     kid = header.get("kid")
+    from joserfc import jwt
+    from joserfc.errors import JoseError
+
     keys = sv.issuers.keys(issuer, kid=kid if isinstance(kid, str) else None, policy=policy_of(sv, issuer))
     try:
         claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims

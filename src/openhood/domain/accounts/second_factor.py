@@ -12,9 +12,6 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-import pyotp
-import segno
-
 from openhood.base.errors import (
     Conflict,
     Forbidden,
@@ -102,6 +99,9 @@ def enrol(sv: Services, viewer: Viewer, *, issuer: str) -> Enrolment:
     Raises: Unauthorized, Forbidden with a token, Conflict where there is one already.
     """
     user = _require_session(viewer)
+    # Loaded for those who use it, as is `segno` below.
+    import pyotp
+
     secret = pyotp.random_base32()
     sealed = links.seal(sv, secret, purpose=_SEAL)
     with sv.db.write() as tx:
@@ -349,6 +349,8 @@ def _step_of(sv: Services, sealed: str, code: str) -> int | None:
     digits = "".join(code.split())
     if len(digits) != 6 or not (digits.isascii() and digits.isdigit()):
         return None
+    import pyotp
+
     totp = pyotp.TOTP(links.unseal(sv, sealed, purpose=_SEAL), interval=STEP_S)
     now = int(sv.clock.now().timestamp()) // STEP_S
     found = None
@@ -392,6 +394,8 @@ def _fingerprint(stored: str) -> str:
 
 
 def _draw(uri: str) -> str:
+    import segno
+
     out = io.BytesIO()
     segno.make_qr(uri, error="m").save(
         out, kind="svg", scale=4, border=2, xmldecl=False, svgns=True, nl=False, light="#fff", dark="#000"

@@ -13,9 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from authlib.common.urls import add_params_to_uri
-from authlib.oauth2.rfc7636.challenge import create_s256_code_challenge
-
 from openhood.base.errors import Forbidden, InvalidName, NotFound
 from openhood.base.names import check_account_name
 from openhood.base.settings import Sso
@@ -90,6 +87,10 @@ def start(sv: Services, *, provider: str, next_path: str, callback: str) -> Star
     Args: ``next_path`` is where to go afterwards, ``callback`` this hub's whole address for the answer.
     Raises: NotFound where no such provider is set up, Unavailable where it cannot be asked.
     """
+    # Loaded with the first sign-in: it brings cryptography along.
+    from authlib.common.urls import add_params_to_uri
+    from authlib.oauth2.rfc7636.challenge import create_s256_code_challenge
+
     policy = _settings(sv, provider)
     verifier = secrets.token_urlsafe(48)
     state, nonce = secrets.token_urlsafe(24), secrets.token_urlsafe(24)

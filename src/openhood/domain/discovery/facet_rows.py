@@ -23,6 +23,7 @@ from openhood.infra.db.discovery_tables import tags
 from openhood.infra.db.engine import Tx
 from openhood.infra.db.tables import repos
 
+_MOST_NAMES = 50_000
 _CANDIDATES = 3_000
 """So many that fulfil one condition are asked for the others."""
 
@@ -58,12 +59,16 @@ def find_matches(tx: Tx, wanted: Wanted, *, limit: int, candidates: int = _CANDI
         found = _numbers(tx, query.limit(limit + 1))
         return Matches(tuple(found[:limit]), len(found) <= limit)
     assert driver.source is not None
-    source = driver.source if driver.places is None else finding.repos_at(tx, driver.places.limit(candidates))
-    few = _numbers(tx, source.limit(candidates))
-    holds = [finding.opaque(each.holds) for each in conditions if each is not driver]
-    among = finding.among(tx, repos.c.id, few)
-    found = _numbers(tx, select(repos.c.id).where(among, *shown, *holds).limit(limit + 1))
-    is_complete = len(few) < candidates
+    others = [finding.opaque(each.holds) for each in conditions if each is not driver]
+    # Where nothing else is asked, nearly all of them are matches: fewer do, unless many turn out to be hidden.
+    for tried in (candidates,) if others else (min(candidates, limit + limit // 2), candidates):
+        source = driver.source if driver.places is None else finding.repos_at(tx, driver.places.limit(tried))
+        few = _numbers(tx, source.limit(tried))
+        among = finding.among(tx, repos.c.id, few)
+        found = _numbers(tx, select(repos.c.id).where(among, *shown, *others).limit(limit + 1))
+        is_complete = len(few) < tried
+        if is_complete or len(found) > limit:
+            break
     if not found and not is_complete:
         # Nothing is known then; the list itself knows.
         order = Order("createdAt", True)
@@ -84,17 +89,30 @@ def count_tags_of(tx: Tx, numbers: Sequence[int]) -> Counter[int]:
     return Counter({int(number): count for number, count in counted.items() if number})
 
 
+Names = dict[int, tuple[str, str]]
+"""Name and category of tags by number: no tag is ever removed or renamed."""
+
+
 def name_tags(
-    tx: Tx, counted: Counter[int], categories: Collection[str], *, limit: int
+    tx: Tx, counted: Counter[int], categories: Collection[str], *, limit: int, known: Names
 ) -> dict[str, list[UsedTag]]:
-    """Return the counted tags of some categories, the most frequent first, at most ``limit`` of each."""
+    """Return the counted tags of some categories, the most frequent first, at most ``limit`` of each.
+
+    Args: ``known`` are names that were read before; those that are read now are added, but not without end.
+    """
+    names = {number: known[number] for number in counted if number in known}
+    missing = [number for number in counted if number not in names]
+    if missing:
+        query = select(tags.c.id, tags.c.name, tags.c.category).where(finding.among(tx, tags.c.id, missing))
+        read = {row.id: (row.name, row.category) for row in tx.execute(query)}
+        names |= read
+        if len(known) < _MOST_NAMES:
+            known.update(read)
     found: dict[str, list[UsedTag]] = {category: [] for category in categories}
-    query = select(tags.c.id, tags.c.name, tags.c.category).where(
-        finding.among(tx, tags.c.id, list(counted)),
-        finding.opaque(tags.c.category.in_(sorted(categories))),
-    )
-    for row in tx.execute(query):
-        found[row.category].append(UsedTag(row.id, row.name, counted[row.id], counted[row.id]))
+    for number, count in counted.items():
+        name, category = names.get(number, ("", ""))
+        if category in found:
+            found[category].append(UsedTag(number, name, count, count))
     return {category: _first(used, limit) for category, used in found.items()}
 
 

@@ -21,6 +21,8 @@ from openhood.engines.formats import vocabulary
 MAX_TAGS = 1_000
 """Most tags that are told of a category."""
 
+_NAMES_BYTES = 10_000_000
+
 MAX_COUNTED = 1_000
 """Up to so many matches all are counted, of more only so many: see `facet_rows`."""
 
@@ -70,10 +72,15 @@ def count_facets(
             return Facets(total, None, _groups(used))
         matches = facet_rows.find_matches(tx, wanted, limit=most)
         counted = facet_rows.count_tags_of(tx, matches.numbers)
-        used = facet_rows.name_tags(tx, counted, asked, limit=limit)
+        used = facet_rows.name_tags(tx, counted, asked, limit=limit, known=_known_names(sv))
     size = len(matches.numbers)
     groups = _groups(used)
     return Facets(size, None, groups) if matches.is_complete else Facets(None, size, groups)
+
+
+def _known_names(sv: Services) -> facet_rows.Names:
+    """Return the names of tags that this process has read; threads share them, and add to them."""
+    return sv.facts.of(("names of tags",), dict[int, tuple[str, str]], weigh=lambda _made: _NAMES_BYTES)
 
 
 def _groups(used: Mapping[str, Sequence[UsedTag]]) -> dict[str, list[CountedTag]]:

@@ -22,6 +22,9 @@ CARD_FILE = "README.md"
 _MAX_HEADINGS = 80
 _HEADING = re.compile(r'<h([1-4])[^>]*\bid="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
+_PARAGRAPH = re.compile(r"<p(?: [^>]*)?>(.*?)</p>", re.DOTALL)
+_LEAST_SUMMARY, _MAX_SUMMARY = 20, 240
+_LOOKED_AT = 50_000
 _BIBTEX = re.compile(
     r"^```[ \t]*(?:bibtex|bib|latex)?[ \t]*\n(\s*@\w+\s*\{.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE
 )
@@ -39,12 +42,16 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card as it is shown. ``html`` is safe; None where the file is too large to be shown as a card."""
+    """A card as it is shown. ``html`` is safe; None where the file is too large to be shown as a card.
+
+    ``summary`` is its first paragraph in plain words, empty where there is none.
+    """
 
     html: str | None
     headings: tuple[Heading, ...]
     citation: str | None
     is_blank: bool
+    summary: str = ""
 
 
 def read_card(
@@ -89,4 +96,13 @@ def render(text: str, *, web: str, revision: str) -> Card:
     )
     cited = _BIBTEX.search(body)
     citation = cited[1].strip()[:_MAX_CITATION_CHARACTERS] if cited else None
-    return Card(shown, headings, citation, is_blank=not body.strip())
+    return Card(shown, headings, citation, is_blank=not body.strip(), summary=summary_of(shown))
+
+
+def summary_of(shown: str) -> str:
+    """Return the first paragraph of a card's HTML that says something, in plain words and not too many of them."""
+    for inside in _PARAGRAPH.findall(shown[:_LOOKED_AT]):
+        words = " ".join(html.unescape(_TAG.sub("", inside)).split())
+        if len(words) >= _LEAST_SUMMARY:
+            return words if len(words) <= _MAX_SUMMARY else words[:_MAX_SUMMARY].rpartition(" ")[0] + " …"
+    return ""

@@ -14,7 +14,7 @@ import orjson
 from openhood.base.names import Oid, RepoType
 from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos.describing.clues import CARD, Clues, clues_of, gather
-from openhood.domain.repos.describing.datasets import dataset_facts
+from openhood.domain.repos.describing.datasets import DataFacts, dataset_facts
 from openhood.domain.repos.describing.models import model_facts
 from openhood.domain.repos.describing.spaces import space_facts
 from openhood.domain.repos.describing.summary import summarise
@@ -27,12 +27,17 @@ __all__ = ["Clues", "clues_of", "describe", "describe_tip"]
 _MAX_DOCUMENT_BYTES = 1024 * 1024
 
 
-def describe_tip(objects: ObjectDb, commit: Oid, repo_type: RepoType) -> TipFacts:
-    """Read and describe a commit. Never in a unit. Raises MissingGitObject."""
-    return describe(gather(objects, commit, repo_type), repo_type)
+def describe_tip(
+    objects: ObjectDb, commit: Oid, repo_type: RepoType, *, data: DataFacts | None = None
+) -> TipFacts:
+    """Read and describe a commit. Never in a unit. Raises MissingGitObject.
+
+    Args: ``data`` is what a dataset's data files were seen to hold.
+    """
+    return describe(gather(objects, commit, repo_type), repo_type, data=data)
 
 
-def describe(clues: Clues, repo_type: RepoType) -> TipFacts:
+def describe(clues: Clues, repo_type: RepoType, *, data: DataFacts | None = None) -> TipFacts:
     """Describe a repository from its clues. Pure; takes whatever people have written."""
     readme = clues.files.get(CARD)
     card = _storable(read_card(readme)) if readme is not None else None
@@ -40,7 +45,7 @@ def describe(clues: Clues, repo_type: RepoType) -> TipFacts:
     if repo_type is RepoType.MODEL:
         facts = model_facts(card, clues, text=text)
     elif repo_type is RepoType.DATASET:
-        facts = dataset_facts(card, clues, text=text)
+        facts = dataset_facts(card, clues, text=text, data=data)
     else:
         facts = space_facts(card)
     return replace(

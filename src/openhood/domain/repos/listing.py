@@ -108,7 +108,7 @@ def at_commit(
     if commit is None:
         return RepoInfo(listed, None, () if siblings else None)
     if commit != listed.repo.head_oid:
-        listed = _described_by(listed, _tip(sv, listed.repo, commit))
+        listed = _described_by(listed, tip_at(sv, listed.repo, commit))
     files = None
     if siblings and not blobs and kept is not None and kept.commit == commit:
         files = tuple(Sibling(path) for path in kept.paths)
@@ -122,7 +122,9 @@ def _described_by(listed: Listed, tip: TipFacts) -> Listed:
     return replace(listed, tip=tip, weights=None, parameters=None)
 
 
-def _tip(sv: Services, repo: Repo, commit: Oid) -> TipFacts:
+def tip_at(sv: Services, repo: Repo, commit: Oid) -> TipFacts:
+    """Return what a commit says of its repository, worked out once. Never inside a unit."""
+
     def make() -> TipFacts:
         return describe_tip(gitdb.open_objects(sv, repo, expect=commit), commit, repo.type)
 

@@ -35,6 +35,8 @@ from openhood.infra.db.engine import Tx, upsert
 from openhood.infra.db.tables import last_commits, lfs_files, refs, repos
 from openhood.infra.jobs import queue
 
+CONVERTED = "refs/convert/"
+"""Below this lie what the hub itself makes of a repository. It is no news to anybody when they move."""
 _BATCH = 500
 
 
@@ -90,7 +92,8 @@ def move(
             old=change.expected,
             new=change.new,
         )
-    if updates:
+    told = [change for change in updates if not change.name.startswith(CONVERTED)]
+    if told:
         after = repo.snapshot if main is None else replace(repo.snapshot, head_oid=main.commit)
         events.record(
             tx,
@@ -99,7 +102,7 @@ def move(
             actor_id=viewer.user_id,
             owner_id=repo.owner_id,
             repo=after,
-            refs=[[change.name, change.expected, change.new] for change in updates],
+            refs=[[change.name, change.expected, change.new] for change in told],
         )
 
 

@@ -15,7 +15,7 @@ from openhood.domain.repos import contents, gitdb
 from openhood.domain.repos.contents import Content
 from openhood.domain.repos.types import Repo
 from openhood.domain.services import Services
-from openhood.domain.viewer.types import DataFile
+from openhood.domain.viewer.types import DataFile, MadeFile
 from openhood.engines.formats.safetensors import ReadRange
 from openhood.infra.workers import Answer, Ranges, WorkerLost, WorkerRefused
 
@@ -28,7 +28,7 @@ def run(
     repo: Repo,
     op: str,
     *,
-    files: Sequence[DataFile] = (),
+    files: Sequence[DataFile | MadeFile] = (),
     params: Mapping[str, object],
     lane: str = PAGE,
     seconds: float | None = None,
@@ -39,8 +39,26 @@ def run(
     ``out`` is a directory below `Blocks.root` for results that are files. Raises: the ViewerError that the worker
     raised, TableTimeout, TableUnreadable, Unavailable, ObjectMissing, and what opening contents raises.
     """
+    return run_across(sv, [(repo, files)], op, params=params, lane=lane, seconds=seconds, out=out)
+
+
+def run_across(
+    sv: Services,
+    groups: Sequence[tuple[Repo, Sequence[DataFile | MadeFile]]],
+    op: str,
+    *,
+    params: Mapping[str, object],
+    lane: str = PAGE,
+    seconds: float | None = None,
+    out: Path | None = None,
+) -> Answer:
+    """Do an operation on files of several repositories, one group after the other. See `run`.
+
+    A worker serves one set of repositories only, so that nothing gets from one to another that no viewer asked for.
+    """
     limit = _limit(sv, lane) if seconds is None else seconds
-    with opened(sv, repo, files) as places:
+    with ExitStack() as stack:
+        places = [place for repo, files in groups for place in stack.enter_context(opened(sv, repo, files))]
         request = {
             "op": op,
             "params": params,
@@ -51,8 +69,9 @@ def run(
         def need(number: int, ranges: Ranges) -> None:
             places[number].bring(ranges)
 
+        key = tuple(sorted({repo.id for repo, _files in groups}))
         try:
-            return sv.tables.run(repo.id, request, need=need, lane=lane, seconds=limit)
+            return sv.tables.run(key, request, need=need, lane=lane, seconds=limit)
         except WorkerRefused as refused:
             raise _as_said(refused) from None
         except WorkerLost as lost:
@@ -68,7 +87,7 @@ class Place:
     """Where the bytes of one file are, on this machine or for the asking."""
 
     def __init__(
-        self, sv: Services, file: DataFile, path: Path, reader: Callable[[], ReadRange] | None
+        self, sv: Services, file: DataFile | MadeFile, path: Path, reader: Callable[[], ReadRange] | None
     ) -> None:
         self._sv = sv
         self._file = file
@@ -88,6 +107,16 @@ class Place:
             "whole": self._reader is None,
         }
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the whole file is on this machine."""
+        return self._reader is None
+
+    def bring_end(self, length: int) -> None:
+        """Have the last bytes on the local disk, where footers are."""
+        start = max(0, self._file.size_bytes - length)
+        self.bring([(start, self._file.size_bytes - start)])
+
     def bring(self, ranges: Ranges) -> None:
         """Have some ranges on the local disk."""
         if self._reader is None:
@@ -98,7 +127,7 @@ class Place:
 
 
 @contextmanager
-def opened(sv: Services, repo: Repo, files: Sequence[DataFile]) -> Iterator[list[Place]]:
+def opened(sv: Services, repo: Repo, files: Sequence[DataFile | MadeFile]) -> Iterator[list[Place]]:
     """Give the places of files of a repository, good until the block ends. Opens a read unit.
 
     Raises: ObjectMissing where the content of a file was deleted, MissingGitObject, GitFailed.
@@ -107,7 +136,8 @@ def opened(sv: Services, repo: Repo, files: Sequence[DataFile]) -> Iterator[list
         yield []
         return
     objects = gitdb.open_objects(sv, repo)
-    found = contents.find_contents(sv, repo, objects, {file.oid for file in files})
+    oids = {file.oid for file in files if isinstance(file, DataFile)}
+    found = contents.find_contents(sv, repo, objects, oids)
     with ExitStack() as stack:
 
         def reader(content: Content) -> Callable[[], ReadRange]:
@@ -115,6 +145,9 @@ def opened(sv: Services, repo: Repo, files: Sequence[DataFile]) -> Iterator[list
 
         places = []
         for file in files:
+            if isinstance(file, MadeFile):
+                places.append(Place(sv, file, Path(file.path), None))
+                continue
             content = found.get(file.oid)
             if content is None:
                 raise ObjectMissing(file.path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from openhood.base.errors import ConfigNotFound, SplitNotFound
+from openhood.base.errors import ConfigNotFound, DataFilesNotFound, SplitNotFound
 from openhood.base.names import Oid
 
 FOLDERS = ("imagefolder", "audiofolder", "videofolder", "pdffolder")
@@ -25,6 +25,31 @@ class DataFile:
     oid: Oid
     key: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFile:
+    """A file that the hub computed from others, in its cache on this machine; it may be gone at any time.
+
+    ``key`` is its own in the cache, ``path`` the file on this machine, as text.
+    """
+
+    path: str
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A split as Parquet, whatever its own format: what pages, queries and statistics are read from.
+
+    ``files`` in the order of their rows; ``features`` (as ``Features.to_dict``) where the files' own schemas do not
+    say it all; ``is_partial``: more rows are on their way, or were left out.
+    """
+
+    files: tuple[DataFile | MadeFile, ...]
+    features: Mapping[str, object] | None = None
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +95,19 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All configs of a dataset at one commit; never empty."""
+    """All configs of a dataset at one commit; never empty. ``failed``: why other configs of the card have no files."""
 
     commit: Oid
     configs: tuple[Config, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def config(self, name: str) -> Config:
-        """Return a config by its name. Raises ConfigNotFound."""
+        """Return a config by its name. Raises ConfigNotFound, DataFilesNotFound."""
         for each in self.configs:
             if each.name == name:
                 return each
+        if name in self.failed:
+            raise DataFilesNotFound(self.failed[name])
         known = ", ".join(config.name for config in self.configs[:20])
         raise ConfigNotFound(f"This dataset has no config '{name[:100]}'. It has: {known}.")
 

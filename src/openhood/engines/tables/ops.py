@@ -17,6 +17,26 @@ _PACKAGE = "openhood.engines.tables."
 
 OPS: Mapping[str, str] = {
     "echo": "echo:echo",
+    "footers": "footers:footers",
+    "declared": "footers:declared",
+    "zip_names": "footers:zip_names",
+    "filter": "filtering:filter_rows",
+    "statistics": "statistics:statistics",
+    "page": "pages:page",
+    "first_rows": "pages:first_rows",
+    "head_rows": "pages:head_rows",
+    "recut": "pages:recut",
+    "asset": "assets:asset",
+    "thumbnail": "assets:thumbnail",
+    "file_thumbnail": "assets:file_thumbnail",
+    "head": "heads:head",
+    "infer": "heads:infer",
+    "convert": "convert:convert",
+    "search": "looking:search",
+    "index_text": "looking:index_text",
+    "sql": "console:sql",
+    "edit": "editing:edit",
+    "diff_rows": "differing:diff_rows",
 }
 
 

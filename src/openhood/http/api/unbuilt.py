@@ -36,7 +36,7 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
 # The same below `/api/{type}/{id}/`.
 _BELOW_REPO: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("This of discussions", _ALL, "discussions/*"),
-    ("The dataset viewer", ("GET",), "parquet* croissant sql-console/*"),
+    ("Saved queries of the SQL console", ("GET",), "sql-console/*"),
     ("File security scans", ("POST",), "scan"),
     ("Notebook previews", ("GET",), "notebook/*"),
     ("Short-lived tokens for one repository", ("GET",), "jwt"),

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from openhood.base.errors import BadRequest, HubError, InvalidCredentials, TooManyRequests, Unauthorized
 from openhood.domain.accounts import oauth, sign_in, sign_up
+from openhood.domain.accounts.oauth_scopes import SCOPE_WORDS
 from openhood.domain.accounts.second_factor import SecondFactorNeeded
 from openhood.http import bodies
 from openhood.http.context import SESSION_COOKIE, Call
@@ -197,7 +198,14 @@ async def _device_page(
     answered: str | None = None,
 ) -> Response:
     return await page(
-        call, "device.html", status=status, error=error, typed=typed, request=request, answered=answered
+        call,
+        "device.html",
+        status=status,
+        error=error,
+        typed=typed,
+        request=request,
+        answered=answered,
+        scope_words=SCOPE_WORDS,
     )
 
 

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from openhood.http import api_reading, api_words, openapi
+from openhood.http.compression import shrink
 from openhood.http.context import Call
 from openhood.http.openapi import Json, Operation
 from openhood.http.pages.render import page
@@ -90,7 +91,7 @@ async def get_document(call: Call) -> Response:
     ]
     if etag in known:
         return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, "application/json; charset=utf-8")
+    return shrink(call.request.headers, Response(body, 200, headers, "application/json; charset=utf-8"))
 
 
 async def get_docs(call: Call) -> Response:

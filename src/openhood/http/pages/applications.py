@@ -91,11 +91,16 @@ async def post_secret(call: Call) -> Response:
 
 
 async def post_delete(call: Call) -> Response:
-    """Remove one program of one's own."""
-    call.check_origin()
+    """Remove one program of one's own, whose name must be typed once more."""
+    form = await forms.read(call)
     if (await call.viewer()).is_anonymous:
         return to_login(_PATH)
-    await call.act(clients.delete_app, client_id=call.params["client"])
+    client = await call.act(clients.get_app, client_id=call.params["client"])
+    try:
+        form.check_confirmed(client.name)
+    except HubError as error:
+        return await _app_page(call, client, fields=_form_of(client), error=error)
+    await call.act(clients.delete_app, client_id=client.client_id)
     return go(_PATH)
 
 
@@ -134,6 +139,7 @@ async def _app_page(
         done=done,
         secret=secret,
         client=client,
+        people=await call.act(clients.count_people, client_id=client.client_id),
         fields=fields,
         scope_words=SCOPE_WORDS,
     )

@@ -5,6 +5,7 @@ The same address works without scripts; `static/js/browse.js` swaps the parts th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -149,7 +150,11 @@ async def _browse(call: Call, repo_type: RepoType) -> Response:
     try:
         wanted, order = _wanted(call, repo_type, query), _order(call, repo_type)
         cursor = call.query("cursor") or None
-        found, counted = await call.act(_read, wanted=wanted, order=order, cursor=cursor)
+        # The two are found by queries of their own, so neither has to wait for the other.
+        await call.viewer()
+        found, counted = await asyncio.gather(
+            call.act(_list, wanted=wanted, order=order, cursor=cursor), call.act(_count, wanted=wanted)
+        )
     except HubError as error:
         if error.status >= 500:
             raise
@@ -186,14 +191,15 @@ async def _show(
     )
 
 
-def _read(
-    sv: Services, viewer: Viewer, *, wanted: Wanted, order: Order, cursor: str | None
-) -> tuple[Page, Facets]:
-    found = lists.list_repos(
+def _list(sv: Services, viewer: Viewer, *, wanted: Wanted, order: Order, cursor: str | None) -> Page:
+    return lists.list_repos(
         sv, viewer, wanted=wanted, order=order, cursor=cursor, limit=_PAGE, with_card=False, siblings=False
     )
+
+
+def _count(sv: Services, viewer: Viewer, *, wanted: Wanted) -> Facets:
     categories = [each for each in vocabulary.categories(wanted.types[0].value) if each not in _HIDDEN]
-    return found, facets.count_facets(sv, viewer, wanted=wanted, categories=categories, limit=_TAGS_COUNTED)
+    return facets.count_facets(sv, viewer, wanted=wanted, categories=categories, limit=_TAGS_COUNTED)
 
 
 # --- the question ---------------------------------------------------------------------------------------

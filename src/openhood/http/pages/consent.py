@@ -18,7 +18,8 @@ from openhood.domain.accounts.oauth_codes import AuthorizeRefused, AuthorizeRequ
 from openhood.domain.accounts.oauth_scopes import SCOPE_WORDS
 from openhood.http import bodies
 from openhood.http.context import SESSION_COOKIE, Call
-from openhood.http.pages.render import HEADERS, POLICY, page
+from openhood.http.pages.policy import POLICY
+from openhood.http.pages.render import HEADERS, page
 from openhood.http.router import Route
 
 _PURPOSE = "oauth consent"
@@ -194,6 +195,6 @@ def _origin(uri: str) -> str:
 
 ROUTES = (
     Route(("GET",), "/oauth/authorize", get_authorize, dialect="page", bucket="pages"),
-    Route(("POST",), "/oauth/authorize", post_authorize, dialect="page", bucket="pages"),
+    Route(("POST",), "/oauth/authorize", post_authorize, dialect="page", bucket="pages", is_foreign=True),
     Route(("POST",), "/oauth/authorize/again", post_again, dialect="page", bucket="pages"),
 )

@@ -1,11 +1,11 @@
-"""Feeds in Atom for readers of news: the newest repositories of a type, and the commits of one repository.
+"""Feeds in Atom for readers of news: the newest repositories of a type, commits and discussions of one repository.
 
 They say what the pages say, to whoever may see it; the format is RFC 4287.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -14,8 +14,11 @@ from xml.etree import ElementTree
 from starlette.responses import Response
 
 from openhood.base.names import RepoType
+from openhood.domain.accounts.types import Account
 from openhood.domain.discovery import lists
 from openhood.domain.discovery.wanted import Order, Wanted
+from openhood.domain.discussions import actions as discussions
+from openhood.domain.discussions.rows import Wanted as WantedDiscussions
 from openhood.domain.repos import history
 from openhood.domain.repos.listing import RepoInfo
 from openhood.engines.formats import vocabulary
@@ -82,6 +85,40 @@ async def get_commits(call: Call) -> Response:
     ]
     title = say(call, "Commits of %(name)s") % {"name": repo.repo_id}
     return _feed(call, title, repo.web_path, entries)
+
+
+async def get_discussions(call: Call) -> Response:
+    """``/{id}/discussions.atom``: the latest discussions and pull requests of a repository."""
+    found = await call.act(
+        discussions.list_discussions,
+        repo_type=call.repo_type,
+        repo_id=call.repo_id,
+        wanted=WantedDiscussions(is_pull=None, status=None, search=""),
+        author=None,
+        order="recently-created",
+        page=0,
+        limit=_ENTRIES,
+    )
+    repo = found.repo
+    entries = [
+        Entry(
+            path=f"{repo.web_path}/discussions/{each.number}",
+            title=f"#{each.number} {each.title}",
+            author=_name_of(found.people, each.author_id),
+            published=each.created_at,
+            updated=each.updated_at,
+            terms=("pull request" if each.is_pull else "discussion", each.status),
+        )
+        for each in found.items
+    ]
+    title = say(call, "Discussions of %(name)s") % {"name": repo.repo_id}
+    return _feed(call, title, f"{repo.web_path}/discussions", entries)
+
+
+def _name_of(people: Mapping[int, Account], number: int | None) -> str:
+    """Return a name; of somebody whose account is gone an empty one."""
+    account = None if number is None else people.get(number)
+    return "" if account is None else account.name
 
 
 async def _newest(call: Call, repo_type: RepoType) -> Response:
@@ -153,23 +190,16 @@ ROUTES = (
     Route(("GET",), "/models/feed.atom", get_models, dialect="page", bucket="pages"),
     Route(("GET",), "/datasets/feed.atom", get_datasets, dialect="page", bucket="pages"),
     Route(("GET",), "/spaces/feed.atom", get_spaces, dialect="page", bucket="pages"),
-    Route(
-        ("GET",), "/{ns}/{name}/commits.atom", get_commits, {"type": "models"}, dialect="page", bucket="pages"
-    ),
-    Route(
-        ("GET",),
-        "/datasets/{ns}/{name}/commits.atom",
-        get_commits,
-        {"type": "datasets"},
-        dialect="page",
-        bucket="pages",
-    ),
-    Route(
-        ("GET",),
-        "/spaces/{ns}/{name}/commits.atom",
-        get_commits,
-        {"type": "spaces"},
-        dialect="page",
-        bucket="pages",
+    *(
+        Route(
+            ("GET",),
+            f"{prefix}/{{ns}}/{{name}}/{word}.atom",
+            handler,
+            {"type": kind},
+            dialect="page",
+            bucket="pages",
+        )
+        for kind, prefix in (("models", ""), ("datasets", "/datasets"), ("spaces", "/spaces"))
+        for word, handler in (("commits", get_commits), ("discussions", get_discussions))
     ),
 )

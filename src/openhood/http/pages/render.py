@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from openhood.domain.access import Viewer
+from openhood.domain.administration import announcing
+from openhood.domain.administration.announcing import Announcement
 from openhood.domain.notifications import actions as notifications
+from openhood.domain.services import Services
 from openhood.http.api.accounts import avatar_of
+from openhood.http.compression import shrink
 from openhood.http.context import Call
 from openhood.http.pages import shown
 from openhood.http.pages.language import LANGUAGES, Words, words_of
+from openhood.http.pages.policy import POLICY, learn_store, policy_of
+from openhood.http.pages.posters import HUB, poster_of
+from openhood.http.pages.prose import pictured
 from openhood.http.pages.static import address_of
 from openhood.http.replies import moment
 
-# Nothing from elsewhere, no script in the page itself, no frame around it, forms to this hub only.
-POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Frame-Options": "DENY",
@@ -40,25 +43,41 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_TEMPLATES.globals |= {"static": address_of, "moment": moment, "avatar_of": avatar_of}
+_TEMPLATES.globals |= {"static": address_of, "moment": moment, "avatar_of": avatar_of, "poster_of": poster_of}
 _TEMPLATES.filters |= {"size": shown.size, "count": shown.count, "grouped": shown.grouped}
 _TEMPLATES.filters |= {"task": shown.task, "license": shown.license_in}
 _THEMES = ("light", "dark")
 _NAMES = {"en": "English", "fr": "Français"}
+DISMISSED_COOKIE = "announcement"
+"""Which announcement a browser shows no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around every page: how many lines of the inbox are new, and what is announced."""
+
+    unread: int
+    announcement: Announcement | None
 
 
 async def page(call: Call, template: str, *, status: int = 200, **values: object) -> Response:
     """Answer with a page in the language and the theme of whoever asks.
 
     Every template also knows ``viewer``, ``hub_url``, ``hub_host``, ``sign_up``, ``sso``, ``unread`` (lines of the
-    inbox), ``now`` and ``here`` (its own address), the functions ``_``, ``ngettext``, ``ago``, ``static`` and ``avatar_of``, and the filters ``size``,
-    ``count`` and ``grouped``.
+    inbox), ``announcement``, ``now``, ``here`` (its own address) and ``canonical``, the functions ``_``, ``ngettext``,
+    ``ago``, ``static``, ``avatar_of``, ``poster_of`` and ``pictured``, and the filters ``size``, ``count`` and ``grouped``.
     """
-    viewer = await call.viewer()
-    if viewer.user_id is not None and "unread" not in values:
-        values["unread"] = await call.act(notifications.count_unread)
-    text = render(call, viewer, template, **values)
-    return Response(text, status, HEADERS, "text/html; charset=utf-8")
+    around = await call.act(_look_around, counts="unread" not in values)
+    known: dict[str, object] = {"unread": around.unread, "announcement": around.announcement}
+    text = render(call, await call.viewer(), template, **known | values)
+    headers = {**HEADERS, "Content-Security-Policy": policy_of(call.sv)}
+    return shrink(call.request.headers, Response(text, status, headers, "text/html; charset=utf-8"))
+
+
+def _look_around(sv: Services, viewer: Viewer, *, counts: bool) -> _Around:
+    learn_store(sv)
+    unread = notifications.count_unread(sv, viewer) if counts and viewer.user_id is not None else 0
+    return _Around(unread, announcing.get_announcement(sv, viewer))
 
 
 def render(call: Call, viewer: Viewer, template: str, **values: object) -> str:
@@ -67,6 +86,9 @@ def render(call: Call, viewer: Viewer, template: str, **values: object) -> str:
     now = datetime.now(UTC)
     theme = call.request.cookies.get("theme")
     address = call.request.url
+    said = values.get("announcement")
+    if isinstance(said, Announcement) and call.request.cookies.get(DISMISSED_COOKIE) == said.key:
+        values["announcement"] = None
     known: dict[str, object] = {
         "viewer": viewer,
         "viewer_avatar": f"/avatars/{viewer.hex_id}.svg",
@@ -76,6 +98,10 @@ def render(call: Call, viewer: Viewer, template: str, **values: object) -> str:
         "sso": call.sv.settings.sso,
         "now": now,
         "here": address.path + (f"?{address.query}" if address.query else ""),
+        "canonical": _canonical(call),
+        "announcement": None,
+        "hub_poster": HUB,
+        "pictured": partial(pictured, call),
         "language": words.language,
         "languages": [(name, _NAMES.get(name, name)) for name in LANGUAGES],
         "theme": theme if theme in _THEMES else None,
@@ -84,6 +110,13 @@ def render(call: Call, viewer: Viewer, template: str, **values: object) -> str:
         "ago": partial(words.ago, now=now),
     }
     return _TEMPLATES.get_template(template).render(known | values)
+
+
+def _canonical(call: Call) -> str | None:
+    """Return the one address of a page: without its query, and none where the path is a secret."""
+    if "{secret}" in call.request.scope.get("openhood.route", ""):
+        return None
+    return call.base_url + quote(call.request.url.path)
 
 
 def say(call: Call, message: str) -> str:

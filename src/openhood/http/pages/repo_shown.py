@@ -17,6 +17,7 @@ from openhood.domain.repos.listing_rows import Listed
 from openhood.domain.repos.types import Repo
 from openhood.engines.formats import vocabulary
 from openhood.http.context import Call
+from openhood.http.pages.shown import count
 
 _HIDDEN = ("region", "trait")
 # Where a tag of a category leads in the list of its type; all others are asked for as ``other``.
@@ -132,6 +133,18 @@ class Shown:
             found = [each for each in self.listed.tip.tags if each.startswith("task_categories:")]
             return None if not found else self._labelled(found[0])
         return None if tag is None else self._labelled(tag)
+
+    @property
+    def said(self) -> str:
+        """What it is in one line, for those who have not opened the page: its kind, task, size and license."""
+        listed = self.listed
+        parts = [
+            f"{self.repo.type.value} {self.repo.repo_id}",
+            "" if self.task is None else self.task[0],
+            f"{count(listed.parameters)} parameters" if listed.parameters else "",
+            "" if self.license is None else self.license[0],
+        ]
+        return " · ".join(part for part in parts if part)
 
     def _labelled(self, tag: str) -> tuple[str, str]:
         kind = vocabulary.categorise(self.repo.type.value, tag)

@@ -58,7 +58,8 @@ async def get_robots(call: Call) -> Response:
     if _is_closed(call):
         lines = ["User-agent: *", "Disallow: /"]
     else:
-        lines = ["User-agent: *", *(f"Disallow: {path}" for path in _NOT_FOR_CRAWLERS), "Allow: /", ""]
+        lines = ["User-agent: *", *(f"Disallow: {path}" for path in _NOT_FOR_CRAWLERS), "Allow: /-/posters/"]
+        lines += ["Allow: /", ""]
         lines.append(f"Sitemap: {call.base_url}/sitemap.xml")
     return Response("\n".join(lines) + "\n", 200, _AN_HOUR, "text/plain; charset=utf-8")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from starlette.responses import Response
 
 from openhood.base.errors import NotFound
+from openhood.http.compression import compress, shrink
 from openhood.http.context import Call
 from openhood.http.router import Route
 
@@ -24,9 +25,10 @@ _A_YEAR = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file: its bytes, its type and the first characters of its SHA-256."""
+    """One file: its bytes, the same as gzip, its type and the first characters of its SHA-256."""
 
     body: bytes
+    packed: bytes
     media_type: str
     version: str
 
@@ -40,7 +42,7 @@ def _load() -> dict[str, Asset]:
             if media_type.startswith("text/"):
                 media_type += "; charset=utf-8"
             assets[path.relative_to(_FOLDER).as_posix()] = Asset(
-                body, media_type, hashlib.sha256(body).hexdigest()[:16]
+                body, compress(body, level=9), media_type, hashlib.sha256(body).hexdigest()[:16]
             )
     return assets
 
@@ -67,8 +69,9 @@ async def get_static(call: Call) -> Response:
         each.strip().removeprefix("W/") for each in call.request.headers.get("if-none-match", "").split(",")
     ]
     if headers["ETag"] in known or known == ["*"]:
-        return Response(status_code=304, headers=headers)
-    return Response(asset.body, 200, headers, asset.media_type)
+        return Response(status_code=304, headers=headers | {"Vary": "Accept-Encoding"})
+    response = Response(asset.body, 200, headers, asset.media_type)
+    return shrink(call.request.headers, response, packed=asset.packed)
 
 
 async def get_avatar(call: Call) -> Response:

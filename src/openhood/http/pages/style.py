@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from openhood.base.errors import BadRequest
 from openhood.http import bodies
 from openhood.http.context import Call
-from openhood.http.pages.going import safe_path
+from openhood.http.pages.going import safe_path, set_cookie
 from openhood.http.pages.language import LANGUAGES
 from openhood.http.pages.render import page
 from openhood.http.router import Route
@@ -30,7 +30,7 @@ async def post_language(call: Call) -> Response:
     if language not in LANGUAGES:
         raise BadRequest(f"Pages are written in {', '.join(LANGUAGES)}.")
     answer = RedirectResponse(safe_path(form.get("next")), 303)
-    answer.set_cookie("language", language, max_age=_A_YEAR_S, samesite="lax")
+    set_cookie(call, answer, "language", language, life_s=_A_YEAR_S)
     return answer
 
 

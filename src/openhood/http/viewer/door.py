@@ -73,12 +73,19 @@ def route(endpoint: str, handler: Handler, *, methods: tuple[str, ...] = ("GET",
 
 
 def reply(
-    call: Call, commit: Oid, made: bytes | object, *, is_public: bool, is_final: bool = True
+    call: Call,
+    commit: Oid,
+    made: bytes | object,
+    *,
+    is_public: bool,
+    is_final: bool = True,
+    variant: str = "",
 ) -> Response:
     """Return an answer: a document, or JSON that was made already.
 
     All is a function of the commit and the question, so unless it is not ``is_final`` (a conversion is under way)
-    the answer has an ETag, and a client that knows it gets 304.
+    the answer has an ETag, and a client that knows it gets 304. ``variant`` is whatever else the answer depends on,
+    such as the permission in its links.
     """
     scope = "public" if is_public else "private"
     headers = {
@@ -87,7 +94,7 @@ def reply(
         "Vary": "Authorization, Cookie, Origin",
     }
     if is_final:
-        headers["ETag"] = _etag(call, commit)
+        headers["ETag"] = _etag(call, commit, variant)
         if headers["ETag"] in (call.request.headers.get("if-none-match") or ""):
             return Response(None, 304, headers)
     body = made if isinstance(made, bytes) else orjson.dumps(made)
@@ -143,10 +150,10 @@ def _as_the_original(error: HubError) -> tuple[str, int, str]:
     )
 
 
-def _etag(call: Call, commit: Oid) -> str:
+def _etag(call: Call, commit: Oid, variant: str) -> str:
     scope = call.request.scope
     asked_for = b"\0".join(
-        (commit.encode(), scope["raw_path"], scope["query_string"], call.base_url.encode())
+        (commit.encode(), scope["raw_path"], scope["query_string"], call.base_url.encode(), variant.encode())
     )
     return f'"{hashlib.blake2b(asked_for, digest_size=12).hexdigest()}"'
 

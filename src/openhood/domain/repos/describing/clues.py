@@ -11,6 +11,7 @@ from itertools import islice
 
 from openhood.base.names import Oid, RepoType
 from openhood.domain.catalog.types import MAX_LISTED_PATHS
+from openhood.domain.repos.describing.datafiles import LEGACY_INFOS, STANDALONE
 from openhood.engines.git.objects import MODE_SUBMODULE, display_name, is_file_mode, name_bytes
 from openhood.engines.git.store import ObjectDb
 from openhood.engines.git.walk import walk
@@ -19,23 +20,24 @@ CARD = "README.md"
 EVALUATIONS = ".eval_results"
 TEMPLATES = "additional_chat_templates"
 
-_MAX_CARD_BYTES = 4 * 1024 * 1024
-_MAX_JSON_BYTES = 1024 * 1024
+MAX_CARD_BYTES = 4 * 1024 * 1024
+MAX_JSON_BYTES = 1024 * 1024
 _MAX_TEXT_BYTES = 128 * 1024
 _MAX_FILES_OF_FOLDER = 100
 # Directories are entries of a walk too; a tree of nothing but directories must end somewhere.
 _MAX_ENTRIES = 4 * MAX_LISTED_PATHS
 
 _MODEL_FILES: Mapping[str, int] = {
-    "config.json": _MAX_JSON_BYTES,
-    "tokenizer_config.json": _MAX_JSON_BYTES,
-    "special_tokens_map.json": _MAX_JSON_BYTES,
-    "adapter_config.json": _MAX_JSON_BYTES,
-    "model_index.json": _MAX_JSON_BYTES,
-    "processor_config.json": _MAX_JSON_BYTES,
-    "chat_template.json": _MAX_JSON_BYTES,
+    "config.json": MAX_JSON_BYTES,
+    "tokenizer_config.json": MAX_JSON_BYTES,
+    "special_tokens_map.json": MAX_JSON_BYTES,
+    "adapter_config.json": MAX_JSON_BYTES,
+    "model_index.json": MAX_JSON_BYTES,
+    "processor_config.json": MAX_JSON_BYTES,
+    "chat_template.json": MAX_JSON_BYTES,
     "chat_template.jinja": _MAX_TEXT_BYTES,
 }
+_DATASET_FILES: Mapping[str, int] = {STANDALONE: MAX_JSON_BYTES, LEGACY_INFOS: MAX_JSON_BYTES}
 _MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
     EVALUATIONS: (".yaml", ".yml"),
     TEMPLATES: (".jinja",),
@@ -73,12 +75,15 @@ def gather(objects: ObjectDb, commit: Oid, repo_type: RepoType) -> Clues:
     listed = tuple(entry.path for entry in entries if not entry.is_dir and entry.mode != MODE_SUBMODULE)
     is_whole = len(entries) <= _MAX_ENTRIES and len(listed) <= MAX_LISTED_PATHS
     files: dict[str, bytes] = {}
-    _read(objects, tree, CARD, _MAX_CARD_BYTES, files)
+    _read(objects, tree, CARD, MAX_CARD_BYTES, files)
     if repo_type is RepoType.MODEL:
         for name, limit_bytes in _MODEL_FILES.items():
             _read(objects, tree, name, limit_bytes, files)
         for folder, endings in _MODEL_FOLDERS.items():
             _read_folder(objects, tree, folder, endings, files)
+    if repo_type is RepoType.DATASET:
+        for name, limit_bytes in _DATASET_FILES.items():
+            _read(objects, tree, name, limit_bytes, files)
     regular = (entry.path for entry in entries if is_file_mode(entry.mode))
     return Clues(files, _looked_at(regular), listed if is_whole else None)
 

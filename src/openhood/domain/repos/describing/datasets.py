@@ -9,14 +9,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+from openhood.base.errors import InvalidCard, ViewerError
 from openhood.domain.catalog.types import TipFacts
 from openhood.domain.repos.describing import tags as tagging
 from openhood.domain.repos.describing.clues import Clues
-from openhood.domain.repos.describing.datafiles import MAX_CONFIGS, Config, configs_of, module_of
-from openhood.domain.repos.describing.features import modalities_of
+from openhood.domain.repos.describing.datafiles import (
+    LEGACY_INFOS,
+    MAX_CONFIGS,
+    STANDALONE,
+    Config,
+    configs_of,
+    infos_of,
+    with_standalone,
+)
+from openhood.domain.repos.describing.features import modalities_of, modalities_of_features
 from openhood.domain.repos.describing.summary import citation, introduce
-from openhood.domain.repos.describing.values import is_mapping, names_at, plain, text_at
+from openhood.domain.repos.describing.values import is_mapping, names_at, read_object, text_at
+from openhood.engines.formats.card import parse_yaml
 
 _KEYS = (
     "task_categories",
@@ -86,18 +97,33 @@ _MAX_CONFIGS_SHOWN = 200
 _MAX_FEATURES = 500
 
 
-def dataset_facts(card: Mapping[str, object] | None, clues: Clues, *, text: str) -> TipFacts:
-    """Describe a dataset. Args: ``text`` is the card's text below its front matter."""
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What looking into the data files has shown, which a commit does not wait for.
+
+    ``configs`` are all, ``rows`` is None where they were not counted yet, ``features`` those of each config.
+    """
+
+    configs: tuple[Config, ...]
+    rows: int | None
+    features: tuple[Mapping[str, object], ...]
+
+
+def dataset_facts(
+    card: Mapping[str, object] | None, clues: Clues, *, text: str, data: DataFacts | None = None
+) -> TipFacts:
+    """Describe a dataset. Args: ``text`` is the card's text below its front matter; ``data`` None: not known yet."""
     known = card or {}
-    configs = configs_of(known, clues.paths)
-    infos = _infos(known)
+    declared = with_standalone(known, _standalone(clues))
+    configs = _configs(declared, clues) if data is None else data.configs
+    infos = infos_of(declared)
     module = _module(configs)
     names = tagging.bounded(
         [
             *tagging.prefixed(known, _KEYS),
-            *_sizes(known, infos),
+            *_sizes(known, infos, None if data is None else data.rows),
             *([f"format:{module}"] if module in _FORMATS else []),
-            *(f"modality:{kind}" for kind in _modalities(known, infos, clues.paths)),
+            *(f"modality:{kind}" for kind in _modalities(known, infos, clues.paths, data)),
             *(f"library:{name}" for name in _libraries(known, configs, module)),
             *tagging.papers(known, text),
             *tagging.identifiers(known),
@@ -109,7 +135,12 @@ def dataset_facts(card: Mapping[str, object] | None, clues: Clues, *, text: str)
         "description": introduce(text),
         "citation": citation(text),
         "paperswithcode_id": text_at(known, "paperswithcode_id", limit=200),
-        "configs": [_shown(config, infos.get(config.name)) for config in configs[:_MAX_CONFIGS_SHOWN]]
+        "configs": [
+            _shown(config, infos.get(config.name))
+            for config in sorted(configs, key=lambda config: (not config.is_default, config.name))[
+                :_MAX_CONFIGS_SHOWN
+            ]
+        ]
         or None,
     }
     return TipFacts(
@@ -123,32 +154,36 @@ def dataset_facts(card: Mapping[str, object] | None, clues: Clues, *, text: str)
     )
 
 
-def _infos(card: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
-    """Return what the card's ``dataset_info`` says of each config."""
-    stated = card.get("dataset_info")
-    items = stated if isinstance(stated, list) else [stated]
-    found = {}
-    for item in items[:MAX_CONFIGS]:
-        if is_mapping(item):
-            named = item.get("config_name", "default")
-            found[plain(str(named))[:200] if isinstance(named, str | int) else "default"] = item
-    return found
+def _standalone(clues: Clues) -> object:
+    written = clues.text(STANDALONE)
+    try:
+        return None if written is None else parse_yaml(written)
+    except InvalidCard:
+        return None
+
+
+def _configs(card: Mapping[str, object], clues: Clues) -> tuple[Config, ...]:
+    """Return what the viewer will show of the first thousand files, none where it will refuse."""
+    try:
+        return configs_of(card, clues.paths, legacy_infos=read_object(clues.files.get(LEGACY_INFOS)))
+    except ViewerError:
+        return ()
 
 
 def _module(configs: Iterable[Config]) -> str | None:
-    """Return how the first config that has files is read, as the Hub asks of the first only."""
-    for config in configs:
-        files = [file for split in config.splits for file in split.files]
-        if files:
-            return module_of(files)
-    return None
+    """Return how all configs are read, None where there is nothing to read."""
+    return next((config.module for config in configs if any(split.files for split in config.splits)), None)
 
 
-def _sizes(card: Mapping[str, object], infos: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Return the sizes that the card states, else the one that its numbers of rows add up to.
+def _sizes(
+    card: Mapping[str, object], infos: Mapping[str, Mapping[str, object]], rows: int | None
+) -> list[str]:
+    """Return the size by the rows that were counted, else the sizes that the card states or its numbers add up to.
 
-    The Hub counts rows itself and then shows its own size only; here nothing has counted at commit time.
+    As the Hub does, which shows its own size only once it has counted.
     """
+    if rows is not None:
+        return [_size_of(rows)]
     stated = tagging.prefixed(card, ("size_categories",))
     if stated:
         return stated
@@ -158,15 +193,23 @@ def _sizes(card: Mapping[str, object], infos: Mapping[str, Mapping[str, object]]
     known = [count for count in counts if count is not None]
     if not known:
         return []
-    total = sum(known)
-    return [f"size_categories:{next((name for limit, name in _SIZES if total < limit), _LARGEST)}"]
+    return [_size_of(sum(known))]
+
+
+def _size_of(rows: int) -> str:
+    return f"size_categories:{next((name for limit, name in _SIZES if rows < limit), _LARGEST)}"
 
 
 def _modalities(
-    card: Mapping[str, object], infos: Mapping[str, Mapping[str, object]], paths: Iterable[str]
+    card: Mapping[str, object],
+    infos: Mapping[str, Mapping[str, object]],
+    paths: Iterable[str],
+    data: DataFacts | None,
 ) -> list[str]:
     tagged = {tag for tag in names_at(card, "tags") if tag in _MODALITIES}
     by_columns = {kind for info in infos.values() for kind in modalities_of(info.get("features"))}
+    if data is not None:
+        by_columns |= {kind for features in data.features for kind in modalities_of_features(features)}
     return sorted(tagged | by_columns | _modalities_by_files(paths))
 
 

@@ -39,6 +39,55 @@ def modalities_of(features: object) -> set[str]:
     return found
 
 
+_MEDIA_TYPES: Mapping[str, str] = {
+    "Image": "image",
+    "Audio": "audio",
+    "Video": "video",
+    "Pdf": "document",
+    "Translation": "text",
+    "TranslationVariableLanguages": "text",
+}
+
+
+def modalities_of_features(features: Mapping[str, object]) -> set[str]:
+    """Return the kinds of data of columns as ``datasets`` writes their features, by name."""
+    found = {kind for feature in features.values() for kind in _types(feature, 0)}
+    numbers = sum(1 for feature in features.values() if _is_value(feature, ("int", "float")))
+    if numbers >= 2 and not found & {"audio", "image"}:
+        found.add("tabular")
+    for name, feature in features.items():
+        is_list = is_mapping(feature) and feature.get("_type") in ("List", "LargeList")
+        if (
+            is_list
+            and "emb" not in name
+            and is_mapping(feature)
+            and _is_value(feature["feature"], ("float32",))
+        ):
+            found.add("timeseries")
+    return found
+
+
+def _types(feature: object, depth: int) -> Iterator[str]:
+    if not is_mapping(feature) or depth > _MAX_DEPTH:
+        return
+    kind = feature.get("_type")
+    if isinstance(kind, str):
+        if kind in _MEDIA_TYPES:
+            yield _MEDIA_TYPES[kind]
+        elif _is_value(feature, ("string",)):
+            yield "text"
+        yield from _types(feature.get("feature"), depth + 1)
+    else:
+        for below in feature.values():
+            yield from _types(below, depth + 1)
+
+
+def _is_value(feature: object, kinds: tuple[str, ...]) -> bool:
+    if not is_mapping(feature) or feature.get("_type") != "Value":
+        return False
+    return any(kind in str(feature.get("dtype")) for kind in kinds)
+
+
 def _kinds(feature: object, depth: int) -> Iterator[str]:
     """Yield the names of all types within a column."""
     if depth > _MAX_DEPTH:

@@ -1,23 +1,47 @@
 """Matching the patterns of a dataset's ``data_files`` against paths, in time bounded whatever they are.
 
 ``*`` and ``?`` stay within one name, ``**`` as a whole name crosses folders, ``[…]`` is one of some
-characters: what fsspec, and so the ``datasets`` library, makes of them. No regular expressions, which
-hostile patterns could keep busy for hours.
+characters: what fsspec, and so the ``datasets`` library, makes of them. Regular expressions serve patterns with
+a star or two only: hostile ones could keep them busy for hours.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _MAGIC = "*?["
+_FEW_STARS = 2
 MAX_PATTERN_CHARACTERS = 500
+_IGNORED = frozenset(
+    {
+        "README.md",
+        "config.json",
+        "dataset_info.json",
+        "dataset_infos.json",
+        "dummy_data.zip",
+        "dataset_dict.json",
+    }
+)
+# A hidden name, or a folder like ``__pycache__``.
+_UNUSUAL = re.compile(r"(?:^|/)(?:\.(?!\.*(?:/|$))|__[^/]*/)")
+
+
+class BadPattern(ValueError):
+    """A pattern that cannot be matched: the message says why."""
+
+
+def has_magic(pattern: str) -> bool:
+    """Tell whether a pattern is more than a path."""
+    return any(mark in pattern for mark in _MAGIC)
 
 
 class PathSet:
     """The files of a repository, to be matched with bounded effort: ``budget`` characters in all.
 
-    Hidden files and folders, and folders that begin with two underscores, match only patterns that name them.
+    Hidden files and folders, folders that begin with two underscores, and files about the data rather than of it match
+    only patterns that name them.
     """
 
     def __init__(self, paths: Sequence[str], *, budget: int) -> None:
@@ -25,25 +49,67 @@ class PathSet:
         self._known = frozenset(paths)
         self._budget = budget
 
+    def shown(self, folder: str) -> list[str]:
+        """Return what ``**`` matches below a folder ("" for all), sorted."""
+        paths = self._paths
+        if folder:
+            # The character after the slash ends the folder's range.
+            paths = paths[bisect_left(paths, f"{folder}/") : bisect_left(paths, f"{folder}0")]
+        start = len(folder) + 1 if folder else 0
+        return [
+            path
+            for path in paths
+            if path.rpartition("/")[2] not in _IGNORED and not _UNUSUAL.search(path[start:])
+        ]
+
     def matching(self, pattern: str) -> list[str]:
-        """Return the paths that match, sorted; none once the budget is spent or for endless patterns."""
+        """Return the paths that match, sorted. Raises BadPattern, also once the budget is spent."""
         if len(pattern) > MAX_PATTERN_CHARACTERS:
-            return []
+            raise BadPattern(f"A pattern is longer than {MAX_PATTERN_CHARACTERS} characters.")
         first = min((at for mark in _MAGIC if (at := pattern.find(mark)) >= 0), default=None)
         if first is None:
             return [pattern] if pattern in self._known else []
+        parts = pattern.split("/")
+        if any("**" in part and part != "**" for part in parts):
+            raise BadPattern(f"Invalid pattern '{pattern}': '**' can only be an entire path component.")
+        ignored = _IGNORED - {parts[-1]}
+        is_plain = _unusual(parts) == (0, 0)
+        match = _matcher(pattern, parts)
         found = []
         prefix = pattern[:first]
-        parts = pattern.split("/")
-        shown = _unusual(parts)
-        for path in self._paths[bisect_left(self._paths, prefix) :]:
-            if not path.startswith(prefix) or self._budget <= 0:
+        for number in range(bisect_left(self._paths, prefix), len(self._paths)):
+            path = self._paths[number]
+            if not path.startswith(prefix):
                 break
             self._budget -= len(pattern) + len(path)
-            names = path.split("/")
-            if _unusual(names) == shown and _match_parts(parts, names):
+            if self._budget <= 0:
+                raise BadPattern("There are too many patterns and files to match them all.")
+            if not match(path) or path.rpartition("/")[2] in ignored:
+                continue
+            if is_plain:
+                is_shown = not _UNUSUAL.search(path)
+            else:
+                is_shown = _unusual(path.split("/")) == _unusual(parts)
+            if is_shown:
                 found.append(path)
         return found
+
+
+def _matcher(pattern: str, parts: Sequence[str]) -> Callable[[str], object]:
+    """Return what tells whether a path matches: an expression for simple patterns, which cannot keep it busy."""
+    if pattern.count("*") - parts.count("**") > _FEW_STARS or "[" in pattern:
+        return lambda path: _match_parts(parts, path.split("/"))
+    last = len(parts) - 1
+    written = []
+    for number, part in enumerate(parts):
+        end = "" if number == last else "/"
+        if part == "**":
+            written.append(".*" if number == last else "(?:.+/)?")
+        elif part == "*":
+            written.append(f"[^/]+{end}")
+        else:
+            written.append(re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") + end)
+    return re.compile("".join(written), re.DOTALL).fullmatch
 
 
 def _unusual(names: Sequence[str]) -> tuple[int, int]:

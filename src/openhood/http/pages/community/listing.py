@@ -20,6 +20,7 @@ from openhood.http.context import Call
 from openhood.http.pages import repo_shown
 from openhood.http.pages.files.places import routes
 from openhood.http.pages.going import go, to_login
+from openhood.http.pages.prose import pictured
 from openhood.http.pages.render import HEADERS, page
 from openhood.http.pages.repo_shown import Shown
 from openhood.http.router import Route
@@ -181,7 +182,8 @@ async def post_preview(call: Call) -> Response:
         raise Unauthorized("Sign in to see what your text will look like.")
     form = dict(await bodies.read_form(call))
     shown = await repo_shown.load(call, "community")
-    return HTMLResponse(str(await preview_of(call, form.get("text", ""), shown)), 200, HEADERS)
+    preview = await preview_of(call, form.get("text", ""), shown)
+    return HTMLResponse(str(pictured(call, preview)), 200, HEADERS)
 
 
 async def post_markdown(call: Call) -> Response:
@@ -191,7 +193,7 @@ async def post_markdown(call: Call) -> Response:
         raise Unauthorized("Sign in to see what your text will look like.")
     form = dict(await bodies.read_form(call))
     html = await call.run(markup.render, form.get("text", "")[:MAX_BODY_CHARS], prefix="preview-")
-    return HTMLResponse(html, 200, HEADERS)
+    return HTMLResponse(str(pictured(call, html)), 200, HEADERS)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -17,7 +17,7 @@ from openhood.domain.repos.viewing import Seen, content_of, opened_file, read_st
 from openhood.domain.reviews import previews
 from openhood.domain.services import Services
 from openhood.engines import markup
-from openhood.engines.formats import notebooks, pickles, sheets
+from openhood.engines.formats import notebooks, pickles, pictures, sheets
 from openhood.engines.formats.card import split_card
 from openhood.engines.painting import language_of, paint_lines
 from openhood.http.pages.files.places import Place
@@ -65,7 +65,8 @@ def _choose(sv: Services, seen: Seen, place: Place, *, wants_code: bool, wants_r
     media = media_type(path)
     top = media.partition("/")[0]
     if top in _SHOWN_MEDIA and not path.endswith((".tif", ".tiff")):
-        return View(top, {"media_type": media})
+        head = read_start(sv, seen, limit_bytes=pictures.HEAD_BYTES) if top == "image" else b""
+        return View(top, {"media_type": media, "size": pictures.size_of(head)})
     if media == "application/pdf":
         return View("pdf")
     form = inspecting.format_of(path)

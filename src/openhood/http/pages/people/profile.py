@@ -184,7 +184,8 @@ def _newest(sv: Services, viewer: Viewer, account: Account, kind: RepoType) -> t
     found = lists.list_repos(
         sv,
         viewer,
-        wanted=Wanted((kind,), owner_id=account.id),
+        # By name, not by number: the index of an author's repositories has them in this order.
+        wanted=Wanted((kind,), author=account.name),
         order=_NEWEST,
         cursor=None,
         limit=_TOP,

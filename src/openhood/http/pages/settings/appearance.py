@@ -34,7 +34,8 @@ async def _save(call: Call, form: Form) -> Response:
     # Readable by scripts: the switch at the foot of every page writes the same cookie.
     for name, value in (("theme", "" if theme == "system" else theme), ("language", language)):
         if value:
-            done.set_cookie(name, value, max_age=_A_YEAR_S, samesite="lax")
+            secure = call.base_url.startswith("https://")
+            done.set_cookie(name, value, max_age=_A_YEAR_S, samesite="lax", secure=secure)
         else:
             done.delete_cookie(name, samesite="lax")
     return done

@@ -35,6 +35,13 @@ function startFinder() {
   let timer = 0;
   let asked = 0;
   let chosen = -1;
+  // Whoever types fast and presses Enter means what will be found, not what is still shown.
+  let isStale = false;
+  let opensNext = false;
+
+  function open() {
+    if (chosen >= 0) location.assign(list.children[chosen].dataset.address);
+  }
 
   function choose(index) {
     const options = [...list.children];
@@ -63,6 +70,9 @@ function startFinder() {
     }));
     hint.textContent = found.files.length ? hint.dataset.some : hint.dataset.none;
     choose(0);
+    isStale = false;
+    if (opensNext) open();
+    opensNext = false;
   }
 
   opener.addEventListener("click", (event) => {
@@ -74,15 +84,19 @@ function startFinder() {
   });
   input.addEventListener("input", () => {
     clearTimeout(timer);
+    asked += 1;
+    isStale = true;
+    opensNext = false;
     timer = setTimeout(ask, 100);
   });
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       choose(chosen + (event.key === "ArrowDown" ? 1 : -1));
-    } else if (event.key === "Enter" && chosen >= 0) {
+    } else if (event.key === "Enter") {
       event.preventDefault();
-      location.assign(list.children[chosen].dataset.address);
+      if (isStale) opensNext = true;
+      else open();
     }
   });
   list.addEventListener("click", (event) => {

@@ -1,6 +1,7 @@
-// What every page has: the theme, copying, keys, menus that close, and the search bar. Pages work without it.
+// What every page has: the theme, copying, keys, menus that close, what scrolls, and the search bar. Pages work without it.
 import { startCopying } from "./copy.js";
 import { startKeys } from "./keys.js";
+import { startScrollers } from "./scrollers.js";
 import { startSearch } from "./search.js";
 import { startTheme } from "./theme.js";
 
@@ -19,8 +20,18 @@ function startMenus() {
   });
 }
 
+// On a phone pages stand in a row: the present one is brought into view.
+function showPlaces() {
+  for (const here of document.querySelectorAll(":is(.side, .tabs, .admin-places) [aria-current]")) {
+    const row = here.closest(".side, .tabs, .admin-places");
+    row.scrollLeft += here.getBoundingClientRect().left - row.getBoundingClientRect().left - 48;
+  }
+}
+
 startTheme();
 startCopying();
 startMenus();
 startKeys();
 startSearch();
+startScrollers();
+showPlaces();

@@ -23,14 +23,5 @@ function startOpening() {
   }
 }
 
-function showPlaces() {
-  // On a phone pages stand in a row: bring the present one into view.
-  for (const here of document.querySelectorAll(".side [aria-current], .tabs [aria-current]")) {
-    const row = here.closest(".side, .tabs");
-    row.scrollLeft += here.getBoundingClientRect().left - row.getBoundingClientRect().left - 48;
-  }
-}
-
 startConfirming();
 startOpening();
-showPlaces();

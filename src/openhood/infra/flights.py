@@ -1,0 +1,91 @@
+"""Long computations that several ask for at once: done once, by a thread of its own, whoever waits and for how long.
+
+A lock on a file keeps other processes of this machine from doing the same; when one dies, the lock is free again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openhood.base.errors import HubError, Unavailable
+
+_REMEMBERED_S = 60.0
+_REMEMBERED = 1000
+
+
+@dataclass(slots=True)
+class Flight:
+    """One computation under way, or its end: ``error`` where it came to none."""
+
+    over: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
+    ended_at: float = 0.0
+
+    def wait(self, timeout_s: float) -> bool:
+        """Tell whether it is over, within a time. Raises what it raised."""
+        is_over = self.over.wait(timeout_s)
+        if self.error is not None:
+            raise self.error
+        return is_over
+
+
+class Flights:
+    """Computations of this process by name. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, Flight] = {}
+
+    def join(self, name: str, work: Callable[[], None]) -> Flight:
+        """Return the flight of a name, starting it where there is none.
+
+        One that ended with a `HubError` (but Unavailable) is not tried again for a minute: its reason is told meanwhile.
+        """
+        now = time.monotonic()
+        with self._lock:
+            for key in [key for key, known in self._known.items() if self._is_old(known, now)]:
+                del self._known[key]
+            known = self._known.get(name)
+            if known is not None:
+                return known
+            flight = self._known[name] = Flight()
+        threading.Thread(
+            target=self._fly, args=(name, flight, work), name=f"flight-{name[:20]}", daemon=True
+        ).start()
+        return flight
+
+    def _fly(self, name: str, flight: Flight, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # whoever waits raises it
+            flight.error = error
+        flight.ended_at = time.monotonic()
+        with self._lock:
+            is_lasting = isinstance(flight.error, HubError) and not isinstance(flight.error, Unavailable)
+            is_told_later = is_lasting and len(self._known) < _REMEMBERED
+            if not is_told_later:
+                self._known.pop(name, None)
+        flight.over.set()
+
+    @staticmethod
+    def _is_old(flight: Flight, now: float) -> bool:
+        return flight.over.is_set() and now - flight.ended_at > _REMEMBERED_S
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock that no other process or thread of this machine holds, waiting for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
