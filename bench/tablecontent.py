@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-RARE, COMMON = "w39999", "w7"
+RARE, COMMON = "w38123", "w7"
 """Words of the text: one in a few rows, one in many."""
 _WORDS = 40_000
 _PER_ROW = 40

@@ -82,6 +82,7 @@ MODULES = (
     "openhood.http.pages.community.listing",
     "openhood.http.pages.community.discussion",
     "openhood.http.pages.commits.views",
+    "openhood.http.pages.studio.views",
     "openhood.http.pages.gate",
     "openhood.http.pages.second_factor",
     "openhood.http.pages.settings.account",

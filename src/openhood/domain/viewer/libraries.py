@@ -14,7 +14,7 @@ from openhood.domain.access import Viewer
 from openhood.domain.repos import listing
 from openhood.domain.repos.describing.globs import BadPattern, PathSet, has_magic
 from openhood.domain.services import Services
-from openhood.domain.viewer import summaries
+from openhood.domain.viewer import planning, summaries
 from openhood.domain.viewer.croissant import record_set_name
 from openhood.domain.viewer.links import is_open
 from openhood.domain.viewer.summaries import Question, Summary, Surveyed, survey
@@ -58,8 +58,8 @@ _POLARS: Mapping[str, _Function] = {
 
 def compatible_libraries(sv: Services, viewer: Viewer, asked: Question) -> Summary:
     """``/compatible-libraries``: libraries, functions and code for each config, and the format."""
-    at = summaries.planning.locate(sv, viewer, asked.repo_id, asked.revision)
-    plan = summaries.planning.plan_of(sv, at)
+    at = planning.locate(sv, viewer, asked.repo_id, asked.revision)
+    plan = planning.plan_of(sv, at)
     name = str(at.repo.repo_id)
     comment = "" if is_open(at.repo) else f"{_LOGIN}\n"
     configs = plan.configs[:_MAX_CONFIGS]

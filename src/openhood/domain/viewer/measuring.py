@@ -174,7 +174,7 @@ def _of_other(
         message = f"Data of the format '{config.format}' is not read on this hub."
         return Measured(config, split, error=FormatNotSupported(message))
     prefix = f"hf://datasets/{at.repo.repo_id}@{at.commit}/"
-    wanted = [converting.want(sv, at.repo, config, split, prefix=each) for each in (prefix, "")]
+    wanted = [converting.want(sv, at.repo, at.commit, config, split, prefix=each) for each in (prefix, "")]
     if kept is not None and kept.made_from in {each.key for each in wanted}:
         if kept.state == conversion_rows.FAILED:
             return Measured(config, split, error=_failure(kept.facts))
@@ -189,7 +189,7 @@ def _of_other(
             ]
             return _converted(config, split, kept.facts, tuple(files))
     for each in wanted:
-        made = converting.facts_of(sv, each)
+        made = converting.facts_of(sv, each.key)
         if made is not None:
             return _converted(config, split, made[1], ())
     return Measured(config, split, is_pending=True)

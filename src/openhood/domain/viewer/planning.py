@@ -24,7 +24,7 @@ from openhood.base.errors import (
 )
 from openhood.base.names import Oid, RepoId, RepoType
 from openhood.domain.access import Need, Viewer
-from openhood.domain.repos import gitdb, lookup
+from openhood.domain.repos import gitdb, lookup, rows
 from openhood.domain.repos.describing import datafiles, modules
 from openhood.domain.repos.describing.clues import CARD, MAX_CARD_BYTES, MAX_JSON_BYTES
 from openhood.domain.repos.describing.values import read_object
@@ -123,7 +123,7 @@ def _made(sv: Services, at: At) -> Plan | _Refused:
     document = zlib.compress(orjson.dumps(_written(made)), 1)
     now = sv.clock.now()
     with sv.db.write() as tx:
-        if lookup.rows.get_repo_by_number(tx, at.repo.id) is not None:
+        if rows.get_repo_by_number(tx, at.repo.id) is not None:
             plan_rows.put(tx, at.repo.id, at.commit, version=VERSION, document=document, now=now)
     return made
 

@@ -213,15 +213,16 @@ def parquet(sv: Services, viewer: Viewer, asked: Question) -> Summary:
     is_final = all(file.is_published for splits in ready.values() for each in splits for file in each.files)
     if seen.config is not None:
         _check(seen, ready)
-        document = {"parquet_files": files, "features": _features(ready[seen.config.name])}
-        return seen.answer({**document, "partial": seen.is_partial}, is_final=is_final)
+        features = _features(ready[seen.config.name])
+        told = {"parquet_files": files, "features": features, "partial": seen.is_partial}
+        return seen.answer(told, is_final=is_final)
     unready = seen.unready("config-parquet")
     unready["pending"] += [
         {"kind": "config-parquet", "dataset": seen.name, "config": name, "split": None}
         for name in seen.ready
         if name not in ready
     ]
-    document = {"parquet_files": files, **unready, "partial": seen.is_partial}
+    document: dict[str, object] = {"parquet_files": files, **unready, "partial": seen.is_partial}
     return seen.answer(document, is_final=is_final and not unready["pending"])
 
 
@@ -308,7 +309,7 @@ def _estimated(sizes: Sequence[Mapping[str, Any]]) -> int | None:
     """Return the rows that there are in all, where some of them are estimated."""
     if all(each["estimated_num_rows"] is None for each in sizes):
         return None
-    return sum(each["estimated_num_rows"] or each["num_rows"] for each in sizes)
+    return sum(int(each["estimated_num_rows"] or each["num_rows"]) for each in sizes)
 
 
 def _original_bytes(splits: Sequence[Measured]) -> int:
@@ -376,7 +377,7 @@ def opt_in_out_urls(sv: Services, viewer: Viewer, asked: Question) -> Summary:
             if asked.split:
                 config.split(asked.split)
     counts = dict.fromkeys(("num_opt_in_urls", "num_opt_out_urls", "num_urls", "num_scanned_rows"), 0)
-    document = {"urls_columns": [], **counts, "has_urls_columns": False, "full_scan": None}
+    document: dict[str, object] = {"urls_columns": [], **counts, "has_urls_columns": False, "full_scan": None}
     return Summary(document, at.commit, is_open(at.repo), is_final=True)
 
 

@@ -70,7 +70,8 @@ def search(
         tantivy.Query.boolean_query(parts), limit=max(1, length), offset=offset, count=True
     )
     rows = searcher.fast_field_values(ROW, [address for _score, address in found.hits]) if found.hits else []
-    return [int(row) for row in rows][:length], int(found.count or 0)
+    total: int = found.count  # type: ignore[attr-defined]  # the stubs leave it out
+    return [int(row or 0) for row in rows][:length], total
 
 
 def _texts(source: Source, columns: Sequence[str]) -> Iterator[str]:

@@ -23,7 +23,8 @@ def search(task: Task) -> Reply:
         raise InvalidParameter("Parameter 'query' holds no word to look for.")
     offset, length = int(params["offset"]), int(params["length"])
     if not columns:
-        rows, total = [], 0
+        rows: list[int] = []
+        total = 0
     elif params.get("index"):
         rows, total = fulltext.search(
             Path(params["index"]), words, params["language"], offset=offset, length=length

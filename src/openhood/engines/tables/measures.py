@@ -43,7 +43,7 @@ def _width(data: bytes) -> int:
 def _audio_seconds(data: bytes) -> float | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         with wave.open(io.BytesIO(data)) as sound:
-            return sound.getnframes() / sound.getframerate()
+            return float(sound.getnframes() / sound.getframerate())
     if data[:4] == b"fLaC":
         packed = int.from_bytes(data[18:26], "big")
         rate, samples = packed >> 44, packed & ((1 << 36) - 1)

@@ -45,10 +45,12 @@ async def run_sql(call: Call) -> Response:
     ``{"columns": [{"name", "type"}], "rows": [[…]], "num_rows", "truncated", "elapsed_ms"}``.
     """
     body = await bodies.read_object(call)
-    values = {name: body.get(name, default) for name, default in _DEFAULTS.items()}
-    for name, value in values.items():
+    values: dict[str, str] = {}
+    for name, default in _DEFAULTS.items():
+        value = body.get(name, default)
         if not isinstance(value, str):
             raise BadRequest(f"'{name}' must be a text.")
+        values[name] = value
     form = values.pop("format")
     result = await call.act(console.run_sql, repo_id=call.repo_id, form=form, **values)
     headers = {

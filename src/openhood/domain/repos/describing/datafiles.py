@@ -197,7 +197,7 @@ def _check_data_files(config: str, stated: object) -> None:
 def _patterns(config: Mapping[str, object]) -> Patterns:
     """Return the patterns of each split of what `_check_data_files` accepted. Raises BadDatasetConfig."""
     name, stated = str(config["config_name"])[:100], config.get("data_files")
-    found: dict[str, Sequence[str]] = {}
+    found: dict[str, list[object]] = {}
     items = stated if isinstance(stated, list) else [stated]
     if any(is_mapping(item) for item in items):
         for item in items:
@@ -206,9 +206,9 @@ def _patterns(config: Mapping[str, object]) -> Patterns:
             if item["split"] in found:
                 raise BadDatasetConfig(f"The config '{name}' has the split '{item['split']}' twice.")
             path = item["path"]
-            found[str(item["split"])] = path if isinstance(path, list) else [path]
+            found[str(item["split"])] = path if isinstance(path, list) else [str(path)]
     else:
-        found["train"] = items
+        found["train"] = list(items)
     for patterns in found.values():
         if any(not isinstance(pattern, str) or not pattern for pattern in patterns):
             raise BadDatasetConfig(f"The config '{name}' has a pattern that is no text.")

@@ -87,7 +87,7 @@ def _declared(table: pa.Table, features: Features) -> pa.Table:
 def _rows_in(file: BinaryIO, size_bytes: int) -> int:
     """Guess how many rows so many bytes hold."""
     head = file.peek(_PEEK_BYTES)  # type: ignore[attr-defined]  # entries give buffered readers
-    lines = head.count(b"\n")
+    lines: int = head.count(b"\n")
     return max(100, size_bytes * lines // max(1, len(head)))
 
 

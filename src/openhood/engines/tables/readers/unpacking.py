@@ -169,7 +169,7 @@ def _unpacker(head: bytes) -> Callable[[Any], Any] | None:  # Any: file objects 
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         return lambda raw: pa.CompressedInputStream(pa.PythonFile(raw, "rb"), "zstd")
     if head.startswith(b"\x04\x22\x4d\x18"):
-        return lz4.frame.open
+        return lambda raw: lz4.frame.open(raw)
     if head.startswith((b"7z\xbc\xaf\x27\x1c", b"Rar!")):
         raise TableUnreadable(
             "7z and rar archives are not read on this hub. Use zip, tar, or single compressed files."
@@ -290,7 +290,7 @@ def walk_tar(
         seen = 0
         while (member := archive.next()) is not None:
             # Else every member ever seen is kept.
-            archive.members = []
+            archive.members = []  # type: ignore[attr-defined]  # the stubs leave it out
             seen += 1
             _check_count(seen)
             if seen % 1000 == 0:
