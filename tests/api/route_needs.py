@@ -30,6 +30,10 @@ _ONE_FILE = _commit(
 )
 
 PARAMETERS = {
+    "config": "default",
+    "split": "train",
+    "row": "0",
+    "column": "a",
     "rev": "main",
     "path": "README.md",
     "spec": "main..main",
@@ -153,6 +157,21 @@ HEADERS = {
 }
 
 NEEDS: dict[str, Need | None] = {
+    "api.parquet.get_croissant": Need.READ,
+    "api.parquet.get_parquet_file": Need.READ,
+    "api.parquet.list_parquet": Need.READ,
+    "pages.studio.views.get_embedded": Need.READ,
+    "pages.studio.views.get_studio": Need.INFO,
+    "viewer.summaries.get_compatible_libraries": Need.READ,
+    "viewer.summaries.get_croissant_crumbs": Need.READ,
+    "viewer.summaries.get_hub_cache": Need.READ,
+    "viewer.summaries.get_info": Need.READ,
+    "viewer.summaries.get_is_valid": Need.READ,
+    "viewer.summaries.get_opt_in_out_urls": Need.READ,
+    "viewer.summaries.get_parquet": Need.READ,
+    "viewer.summaries.get_presidio_entities": Need.READ,
+    "viewer.summaries.get_size": Need.READ,
+    "viewer.summaries.get_splits": Need.READ,
     "viewer.search.search": Need.READ,
     "viewer.sql.list_views": Need.READ,
     "viewer.sql.run_sql": Need.READ,

@@ -73,7 +73,12 @@ def _assert_same(got: dict[str, Any], expected: dict[str, Any]) -> None:
     if hist is not None:
         assert hist["hist"] == wanted["hist"]
         assert hist["bin_edges"] == pytest.approx(wanted["bin_edges"])
-    assert got == pytest.approx(expected, rel=1e-9)
+    assert {name for name, value in got.items() if value is None} == {
+        name for name, value in expected.items() if value is None
+    }
+    for name, value in expected.items():
+        assert got[name] == (None if value is None else pytest.approx(value, rel=1e-9)), name
+    assert set(got) == set(expected)
 
 
 def _edges(least: Any, greatest: Any, *, is_whole: bool) -> list[Any]:

@@ -178,6 +178,14 @@ class _Run:
         gone = [each for key, each in self._before.items() if key not in self._kept]
         old = {sha256 for each in self._before.values() for sha256 in each.all_hashes}
         publish_contents(self._sv, self._repo, self._contents, leaving=_Leaving(gone, old))
+        if self._kept:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Have the tags follow: how many rows there are is known now."""
+        facts, key = {"repo": self._repo.id}, f"warm_dataset:{self._repo.id}"
+        with self._sv.db.write() as tx:
+            queue.enqueue(tx, "warm_dataset", facts, now=self._sv.clock.now(), dedup_key=key)
 
     def _name_files(self, config: Config, split: Split) -> None:
         count = len(split.files)

@@ -30,7 +30,7 @@ def _handler(name: str, summarise: Summarise) -> Handler:
         made = await call.act(summarise, question_of(call))
         return reply(call, made.commit, made.document, is_public=made.is_public, is_final=made.is_final)
 
-    handler.__name__ = f"get_{name.replace('-', '_')}"
+    handler.__name__ = handler.__qualname__ = f"get_{name.replace('-', '_')}"
     handler.__doc__ = summarise.__doc__
     return handler
 

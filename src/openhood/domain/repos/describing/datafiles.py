@@ -197,7 +197,7 @@ def _check_data_files(config: str, stated: object) -> None:
 def _patterns(config: Mapping[str, object]) -> Patterns:
     """Return the patterns of each split of what `_check_data_files` accepted. Raises BadDatasetConfig."""
     name, stated = str(config["config_name"])[:100], config.get("data_files")
-    found: dict[str, list[object]] = {}
+    found: dict[str, Sequence[str]] = {}
     items = stated if isinstance(stated, list) else [stated]
     if any(is_mapping(item) for item in items):
         for item in items:
@@ -208,7 +208,7 @@ def _patterns(config: Mapping[str, object]) -> Patterns:
             path = item["path"]
             found[str(item["split"])] = path if isinstance(path, list) else [str(path)]
     else:
-        found["train"] = list(items)
+        found["train"] = [item for item in items if isinstance(item, str)]
     for patterns in found.values():
         if any(not isinstance(pattern, str) or not pattern for pattern in patterns):
             raise BadDatasetConfig(f"The config '{name}' has a pattern that is no text.")
