@@ -16,8 +16,11 @@ def analyst(make_client: ClientMaker) -> Client:
     return make_client("ds", "alice")
 
 
-def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
-    def story(repo: str, home: str, url: str, token: str) -> dict:
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_every_feature_round_trips(analyst: Client, hub: Hub, kind: str) -> None:
+    """Of a Parquet file as it lies there, and of an Arrow file, whose head is read first and which is converted then."""
+
+    def story(repo: str, home: str, url: str, token: str, kind: str) -> dict:
         import base64
         import datetime
         import decimal
@@ -28,6 +31,7 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
 
         import numpy
         import PIL.Image
+        import pyarrow
         import pyarrow.parquet
         from datasets import (
             Array2D,
@@ -64,6 +68,8 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
             **{f"float{bits}": (Value(f"float{bits}"), 1.5, ...) for bits in (16, 32, 64)},
             "nan": (Value("float64"), float("nan"), None),
             "time32": (Value("time32[ms]"), datetime.time(1, 2, 3, 4000), "01:02:03.004000"),
+            "time32_s": (Value("time32[s]"), datetime.time(1, 2, 3), "01:02:03"),
+            "time64_ns": (Value("time64[ns]"), datetime.time(1, 2, 3, 4), "01:02:03.000004"),
             "time64": (Value("time64[us]"), datetime.time(1, 2, 3, 4), "01:02:03.000004"),
             "stamp_s": (Value("timestamp[s]"), moment.replace(microsecond=0), "2024-05-06T07:08:09"),
             "stamp_ms": (Value("timestamp[ms]"), moment, "2024-05-06T07:08:09.123000"),
@@ -74,6 +80,9 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
             "date32": (Value("date32"), moment.date(), "2024-05-06"),
             "date64": (Value("date64"), moment.date(), "2024-05-06"),
             "duration": (Value("duration[us]"), datetime.timedelta(days=1, seconds=2), "1 day, 0:00:02"),
+            "duration_s": (Value("duration[s]"), datetime.timedelta(seconds=90), "0:01:30"),
+            "duration_ns": (Value("duration[ns]"), datetime.timedelta(hours=-1), "-1 days +23:00:00"),
+            "utc_ns": (Value("timestamp[ns, tz=UTC]"), zoned, "2024-05-06T07:08:09.123000Z"),
             "decimal128": (Value("decimal128(10, 2)"), decimal.Decimal("1.25"), "1.25"),
             "decimal256": (Value("decimal256(50, 2)"), decimal.Decimal("9" * 40 + ".25"), "9" * 40 + ".25"),
             "binary": (Value("binary"), b"\xff\x00", base64.b64encode(b"\xff\x00").decode()),
@@ -93,6 +102,9 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
             "array3": (Array3D(shape=(1, 2, 3), dtype="float32"), numpy.ones((1, 2, 3)).tolist(), ...),
             "array4": (Array4D(shape=(1, 1, 2, 3), dtype="uint8"), numpy.ones((1, 1, 2, 3), int).tolist(), ...),
             "array5": (Array5D(shape=(1, 1, 1, 2, 3), dtype="int64"), numpy.ones((1, 1, 1, 2, 3), int).tolist(), ...),
+            "large_structs": (LargeList({"a": Value("int8")}), [{"a": 1}, None], ...),
+            "deep": ([[{"a": [{"b": Value("string")}]}]], [[{"a": [{"b": "x"}, {"b": None}]}], []], ...),
+            "labels": (List(ClassLabel(names=["no", "yes"])), [1, 0], ...),
             "ragged": (Array2D(shape=(None, 2), dtype="int32"), [[1, 2], [3, 4]], ...),
             "translation": (Translation(languages=["en", "fr"]), {"en": "cat", "fr": "chat"}, ...),
             "translations": (TranslationVariableLanguages(languages=["en", "fr"]), {"en": "cat", "fr": ["chat", "chatte"]},
@@ -101,6 +113,7 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
             "jsons": (List(Json()), [{"a": 1}, [2]], ...),
             "image": (Image(), blob, "media"),
             "images": (List(Image()), [blob, blob], "media"),
+            "said": ({"who": Value("string"), "shown": Image()}, {"who": "x", "shown": blob}, "media"),
             "audio": (Audio(sampling_rate=16000), {"bytes": b"RIFF\0\0\0\0WAVEfmt ", "path": "x.wav"}, "media"),
             "video": (Video(), {"bytes": b"\0\0\0\x18ftypisom", "path": "x.mp4"}, "media"),
             "pdf": (Pdf(), {"bytes": b"%PDF-1.4", "path": "x.pdf"}, "media"),
@@ -110,12 +123,21 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
         # Sounds are encoded with libraries that are not here, so they come as they are kept.
         plain = {**features, "audio": {"bytes": Value("binary"), "path": Value("string")}}
         made = Dataset.from_dict(rows, features=Features(plain)).cast_column("audio", features["audio"])
-        made.to_parquet(f"{home}/train.parquet", batch_size=100)
+        path = f"{home}/train.{kind}"
+        if kind == "parquet":
+            made.to_parquet(path, batch_size=100)
+            # What the library itself says of the file: Parquet has no seconds, and one kind of date only.
+            known = Features.from_arrow_schema(pyarrow.parquet.read_schema(path))
+        else:
+            table = made.data.table.replace_schema_metadata(made.features.arrow_schema.metadata)
+            with pyarrow.OSFile(path, "wb") as file, pyarrow.ipc.new_stream(file, table.schema) as writer:
+                writer.write_table(table)
+            known = Features.from_arrow_schema(table.schema)
         api = HfApi()
         api.create_repo(repo, repo_type="dataset", private=True)
         api.upload_file(
-            path_or_fileobj=f"{home}/train.parquet",
-            path_in_repo="train.parquet",
+            path_or_fileobj=path,
+            path_in_repo=f"train.{kind}",
             repo_id=repo,
             repo_type="dataset",
         )
@@ -124,11 +146,9 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
             with urllib.request.urlopen(urllib.request.Request(link, headers=headers)) as answer:
                 return answer.read(), answer.headers["content-type"]
 
-        # What the library itself says of the file: Parquet has no seconds, and one kind of date only.
-        known = Features.from_arrow_schema(pyarrow.parquet.read_schema(f"{home}/train.parquet"))
         said = json.loads(json.dumps(known.to_dict()))
         wrong = {}
-        for endpoint in ("rows", "first-rows"):
+        for endpoint in ("first-rows", "rows"):
             link = f"{url}/api/datasets/{repo}/viewer/{endpoint}?config=default&split=train"
             answer = json.loads(get(link, Authorization=f"Bearer {token}")[0])
             seen = {each["name"]: each["type"] for each in answer["features"]}
@@ -145,7 +165,11 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
                 if second[name] is not None:
                     wrong[f"{endpoint} {name} null"] = second[name]
         image = first["image"]
-        pictures = [image.pop("src"), *(each["src"] for each in first["images"])]
+        pictures = [
+            image.pop("src"),
+            first["said"]["shown"]["src"],
+            *(each["src"] for each in first["images"]),
+        ]
         return {
             "wrong": wrong,
             "image": image,
@@ -155,12 +179,11 @@ def test_every_feature_round_trips(analyst: Client, hub: Hub) -> None:
             "video": get(first["video"]["src"])[0].hex(),
         }
 
-    seen = analyst.call(
-        story, repo=hub.new_id(), home=str(analyst.home), url=hub.url, token=hub.tokens["alice"]
-    )
+    more = {"home": str(analyst.home), "url": hub.url, "token": hub.tokens["alice"], "kind": kind}
+    seen = analyst.call(story, repo=hub.new_id(), **more)
     assert seen["wrong"] == {}
     assert seen["image"] == {"height": 20, "width": 30}
-    assert seen["fetched"] == [True, True, True]
+    assert seen["fetched"] == [True, True, True, True]
     assert seen["audio"] == "audio/wav"
     assert seen["pdf"] == 8
     assert seen["video"] == (b"\0\0\0\x18ftypisom").hex()

@@ -167,6 +167,58 @@ def test_snippets_know_this_hub_and_the_name(alice: httpx.Client, hub: HubUnderT
     assert f"FROM '{hub.url}/datasets/alice/faces/resolve/main/data/it%27s.csv'" in data
 
 
+def test_snippets_are_for_the_revision_that_is_looked_at(alice: httpx.Client) -> None:
+    alice.post("/api/models/alice/chat/tag/main", json={"tag": "v1.0"}).raise_for_status()
+    assert 'href="/alice/chat?revision=v1.0#use"' in get(alice, "/alice/chat/tree/v1.0")
+    text = unescape(re.sub(r"</?span[^>]*>", "", get(alice, "/alice/chat?revision=v1.0")))
+    assert 'model="alice/chat", revision="v1.0"' in text
+    assert "hf download alice/chat --revision v1.0" in text
+    assert "git clone --branch v1.0" in text
+    get(alice, "/alice/chat?revision=no-such", 404)
+
+
+@pytest.mark.parametrize(
+    ("library", "files", "said"),
+    [
+        ("keras", {}, 'keras.saving.load_model("hf://alice/lib-keras")'),
+        ("open_clip", {}, 'create_model_from_pretrained("hf-hub:alice/lib-open-clip")'),
+        ("spacy", {}, "pip install {hub}/alice/lib-spacy/resolve/main/lib-spacy-any-py3-none-any.whl"),
+        ("mlx", {}, 'load("alice/lib-mlx")'),
+        ("transformers.js", {}, 'env.remoteHost = "{hub}";'),
+        ("sklearn", {"model.joblib": b"x"}, 'hf_hub_download("alice/lib-sklearn", "model.joblib")'),
+        ("unheard-of", {"w.safetensors": b""}, 'hf_hub_download("alice/lib-unheard-of", "w.safetensors")'),
+    ],
+)
+def test_each_library_has_its_program(
+    alice: httpx.Client, hub: HubUnderTest, library: str, files: dict[str, bytes], said: str
+) -> None:
+    name = "lib-" + library.replace("_", "-")
+    create(alice, name)
+    card = f"---\nlibrary_name: {library}\npipeline_tag: image-classification\n---\n# L\n"
+    found = {each: weights() if each.endswith("tensors") else body for each, body in files.items()}
+    commit(alice, f"alice/{name}", {"README.md": card.encode(), **found})
+    hub.run_jobs()
+    text = unescape(re.sub(r"</?span[^>]*>", "", get(alice, f"/alice/{name}")))
+    assert said.replace("{hub}", hub.url) in text
+
+
+def test_language_models_can_be_served(alice: httpx.Client) -> None:
+    create(alice, "serve")
+    commit(alice, "alice/serve", {"README.md": CARD.encode(), "model.safetensors": weights()})
+    assert "vllm serve alice/serve" in unescape(re.sub(r"</?span[^>]*>", "", get(alice, "/alice/serve")))
+    assert "vllm serve" not in get(alice, "/alice/chat")  # there are no weights to serve
+
+
+def test_the_first_rows_are_asked_for_with_words_that_can_be_read_regression(alice: httpx.Client) -> None:
+    text = get(alice, "/datasets/alice/faces")
+    found = re.search(r"data-preview='([^']*)'", text)
+    assert found is not None
+    said = json.loads(unescape(found[1]))
+    assert said["api"].endswith("/api/datasets/alice/faces/viewer")
+    assert set(said["words"]) == {"null", "away"}
+    assert "Loading the first rows" in text
+
+
 def test_an_empty_repository_teaches_the_first_upload(
     alice: httpx.Client, bob: httpx.Client, hub: HubUnderTest
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -44,6 +45,29 @@ def test_pages_are_compressed_and_the_same(alice: httpx.Client, path: str) -> No
 def test_a_page_that_is_not_there_is_compressed_too(alice: httpx.Client) -> None:
     answer = alice.get("/alice/nothing", headers={"Accept-Encoding": "gzip", "Accept": "text/html"})
     assert (answer.status_code, answer.headers.get("Content-Encoding")) == (404, "gzip")
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "secret"),
+    [
+        (
+            "/settings/tokens",
+            {"do": "create", "display_name": "laptop", "role": "read"},
+            r"hf_[A-Za-z0-9]{20,}",
+        ),
+        ("/settings/second-factor", {"do": "begin"}, r"[A-Z2-7 ]{20,}"),
+    ],
+)
+def test_a_page_with_a_secret_is_never_compressed(
+    hub: HubUnderTest, path: str, form: dict[str, str], secret: str
+) -> None:
+    client = browser(hub, "sam" + path.rpartition("/")[2].replace("-", ""))
+    answer = client.post(path, data=form, headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 200
+    assert re.search(secret, answer.text)
+    assert "Content-Encoding" not in answer.headers
+    assert "Accept-Encoding" in answer.headers["Vary"]
+    assert client.get(path, headers={"Accept-Encoding": "gzip"}).headers["Content-Encoding"] == "gzip"
 
 
 def test_a_static_file_that_is_known_is_not_sent_again(alice: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -321,7 +322,11 @@ def test_paths() -> None:
     assert publishing.path_of("a", "train", 3, 4, is_partial=False) == "a/train/0003.parquet"
     assert publishing.path_of("a", "train", 3, 4, is_partial=True) == "a/partial-train/0003.parquet"
     assert publishing.path_of("a", "train", 20_003, 30_000, is_partial=False) == "a/train-part2/0003.parquet"
-    assert publishing.path_of("../x", "a/b", 0, 1, is_partial=False) == ".._x/a_b/0000.parquet"
+    odd = publishing.path_of("../x", "a/b", 0, 1, is_partial=False)
+    assert re.fullmatch(r"\.\._x-[0-9a-f]{8}/a_b-[0-9a-f]{8}/0000\.parquet", odd)
+    # Names that differ in what no path may hold, or far behind, are still two paths.
+    names = ("a/b", "a_b", "a:b", "n" * 250, "n" * 251, "n" * 200)
+    assert len({publishing.path_of(name, "train", 0, 1, is_partial=False) for name in names}) == len(names)
     assert publishing.path_of("..", ".git", 0, 1, is_partial=False) == "_../_.git/0000.parquet"
 
 

@@ -92,6 +92,15 @@ def test_labels_have_one_number_in_all_splits(files: Files) -> None:
     assert _rows(files, config, "test")[0] == [{"image": _at("test/dog/3.png"), "label": 1}]
 
 
+def test_a_split_is_labelled_by_what_was_seen_up_to_it(files: Files) -> None:
+    """As the library has it: the first of two directories is no label yet."""
+    config = _config("imagefolder", {"train": ["train/1.png"], "test": ["test/1.png"]})
+    for split, label in (("train", None), ("test", 0)):
+        rows, facts = _rows(files, config, split)
+        assert [row["label"] for row in rows] == [label]
+        assert facts["features"]["label"]["names"] == ["test", "train"]
+
+
 @pytest.mark.parametrize(
     ("paths", "drop", "labels"),
     [
@@ -263,7 +272,8 @@ def test_media_rows_are_in_small_groups(files: Files) -> None:
 
 
 def test_a_card_cannot_use_the_hubs_own_options() -> None:
-    assert (folders.PATHS, folders.LABELS) == (converting.PATHS, converting.LABELS)
+    ours = (converting.PATHS, converting.LABELS, converting.UNLABELLED)
+    assert ours == (folders.PATHS, folders.LABELS, folders.UNLABELLED)
     config = _config("imagefolder", {"train": ["a.png"]}, options={converting.PATHS: ["/etc/passwd"]})
     _given, options = _reading(config)
     assert options[converting.PATHS] == ["a.png"]

@@ -451,6 +451,21 @@ def suppress_clear_error(files: Files) -> Iterator[None]:
         assert "Traceback" not in told
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"x":' + "[" * 10_000 + "]" * 10_000 + "}\n", "deeply"),
+        ('{"x":' + '{"a":' * 500 + "1" + "}" * 500 + "}\n", "deeply"),
+        ("".join(f'{{"k{n}": {n}}}\n' for n in range(20_001)), "20,000 names"),
+    ],
+)
+def test_json_that_would_keep_arrow_busy(files: Files, text: str, message: str) -> None:
+    files.add("a.jsonl", text)
+    # Without a time limit that would end it: it is refused for what it is.
+    with pytest.raises(HubError, match=message):
+        _performed(files, "json", ["a.jsonl"], seconds=10_000)
+
+
 def test_lying_offsets_of_arrow(files: Files) -> None:
     data = bytearray(_arrow(pa.table({"a": ["one", "two", "three"]}), is_stream=True))
     at = data.rindex(b"onetwothree")

@@ -1,16 +1,17 @@
-"""Tables that were made to harm: a clear refusal or the rows, in time, and the hub goes on."""
+"""Tables that are damaged or strange: a clear refusal or the rows, in time, and the hub goes on.
+
+Those that were made to harm are in `test_hostile_files`.
+"""
 
 from __future__ import annotations
 
 import random
-import struct
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from openhood.engines.tables import thrift
-from viewer import samples
+from viewer import hostile, samples
 from viewer.conftest import Desk
 
 GOOD_CODES = {"StreamingRowsError", "TooBigContentError", "ResponseTimeoutError", "InvalidParameter"}
@@ -20,15 +21,6 @@ GOOD_CODES = {"StreamingRowsError", "TooBigContentError", "ResponseTimeoutError"
 def good(desk: Desk) -> str:
     """A dataset that must be readable whatever happened before."""
     return desk.make({"train.parquet": samples.parquet(samples.table(200))})
-
-
-def edited(data: bytes, change: Any) -> bytes:
-    """Return a Parquet file whose footer was changed by a function of its parsed form."""
-    size = struct.unpack("<I", data[-8:-4])[0]
-    footer = thrift.Reader(data[-8 - size : -8]).struct()
-    change(footer)
-    written = thrift.write_struct(footer)
-    return data[: -8 - size] + written + struct.pack("<I", len(written)) + b"PAR1"
 
 
 def ask_all(desk: Desk, repo: str, **params: Any) -> list[Any]:
@@ -62,39 +54,6 @@ def test_what_is_cut_off(desk: Desk, good: str) -> None:
             assert len(message) > 20
     hole = data[:2000] + bytes(len(data) - 60_000) + data[len(data) - 58_000 :]
     check_refused(desk, good, hole)
-
-
-def lie_about_rows(footer: Any) -> None:
-    footer[3] = (thrift.I64, 2**40)
-    for group in footer[4][1][1]:
-        group[3] = (thrift.I64, 2**40)
-
-
-def lie_about_pages(footer: Any) -> None:
-    for group in footer[4][1][1]:
-        for column in group[1][1][1]:
-            column[3][1][9] = (thrift.I64, 2**50)
-
-
-def lie_about_sizes(footer: Any) -> None:
-    for group in footer[4][1][1]:
-        for column in group[1][1][1]:
-            column[3][1][7] = (thrift.I64, 2**62)
-
-
-def lie_negatively(footer: Any) -> None:
-    for group in footer[4][1][1]:
-        group[3] = (thrift.I64, -5)
-
-
-@pytest.mark.parametrize("lie", [lie_about_rows, lie_about_pages, lie_about_sizes, lie_negatively])
-def test_footers_that_lie(desk: Desk, good: str, lie: Any) -> None:
-    data = edited(samples.parquet(samples.table(1000)), lie)
-    repo = desk.make({"train.parquet": data}, lfs=True)
-    for answer in ask_all(desk, repo, offset=500):
-        if answer.status_code != 200:
-            assert answer.headers["x-error-code"] in GOOD_CODES
-    assert desk.rows(good)["num_rows_total"] == 200
 
 
 def test_random_damage(desk: Desk, good: str) -> None:
@@ -140,20 +99,15 @@ def test_a_thousand_and_ten_thousand_columns(desk: Desk) -> None:
             assert (answer.status_code, answer.headers["x-error-code"]) == (500, "TooManyColumnsError")
 
 
-def nested(levels: int) -> tuple[pa.Table, Any]:
-    kind, inner = pa.int8(), 7
-    for _level in range(levels):
-        kind, inner = pa.list_(kind), [inner]
-    return pa.table({"x": pa.array([inner], kind)}), inner
-
-
 def test_deep_nesting(desk: Desk, good: str) -> None:
-    made, inner = nested(40)
-    repo = desk.make({"train.parquet": samples.parquet(made)})
+    inner: Any = 7
+    for _level in range(40):
+        inner = [inner]
+    repo = desk.make({"train.parquet": hostile.deep_lists(40)})
     for answer in ask_all(desk, repo):
         assert answer.status_code == 200, answer.text[:300]
         assert answer.json()["rows"][0]["row"]["x"] == inner
-    for message in check_refused(desk, good, samples.parquet(nested(100)[0])):
+    for message in check_refused(desk, good, hostile.deep_lists(100)):
         assert "deeply" in message
 
 

@@ -106,6 +106,11 @@ def plan_of_commit(desk: Desk, repo: str, files: dict[str, str]) -> Any:
             501,
         ),
         ({"README.md": "---\nconfigs: [{x: 1}]\n---\n", "a.csv": "a\n"}, "ConfigNamesError", 500),
+        (
+            {"README.md": f"---\nconfigs: [{{config_name: {'n' * 201}}}]\n---\n", "a.csv": "a\n"},
+            "ConfigNamesError",
+            500,
+        ),
         ({"a.csv": "a\n", "train.csv": "a\n", "test.jsonl": "{}\n"}, "ConfigNamesError", 500),
     ],
 )

@@ -7,6 +7,7 @@ import math
 import statistics as slow
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
@@ -87,7 +88,8 @@ def _edges(least: Any, greatest: Any, *, is_whole: bool) -> list[Any]:
     if not is_whole:
         least, greatest = round(least, 5), round(greatest, 5)
         return [least + at * (greatest - least) / 10 for at in range(10)] + [greatest]
-    width = math.ceil((greatest - least + 1) / 10)
+    # A float cannot hold the width of bins of the largest numbers.
+    width = math.ceil(Fraction(greatest - least + 1, 10))
     edges = [*range(least, greatest, width), greatest]
     return edges if len(edges) > 2 else [*edges, greatest]
 

@@ -320,8 +320,12 @@ def test_what_cannot_be_read_is_failed(desk: Desk) -> None:
 
 def test_the_viewers_own_host(desk: Desk, repo: str) -> None:
     def ask(path: str, **params: Any) -> Any:
-        return desk.alice.get(path, params=params, headers={"Host": "datasets-server.testserver"})
+        return desk.alice.get(path, params=params, headers={"Host": "datasets-server.hub.test"})
 
     assert ask("/splits", dataset=repo).json() == desk.get(repo, "splits")
     assert ask("/info", dataset=repo).status_code == 200
     assert ask("/splits").status_code == 422
+    # That name serves no files, so addresses are those of the hub.
+    (first, *_others) = ask("/parquet", dataset=repo).json()["parquet_files"]
+    assert first["url"].startswith("http://hub.test/datasets/")
+    assert ask("/parquet", dataset=repo).json() == desk.get(repo, "parquet")

@@ -20,6 +20,7 @@ from openhood.domain.access import ANONYMOUS, Viewer
 from openhood.domain.accounts import sign_in
 from openhood.domain.services import Services
 from openhood.http.threads import Threads
+from openhood.http.viewer.host import hub_host
 
 SESSION_COOKIE = "openhood_session"
 
@@ -189,11 +190,12 @@ class Call:
         """The hub's own address as this client wrote it, without a trailing slash.
 
         Clients refuse URLs of another host than their endpoint (``localhost`` is not ``127.0.0.1``),
-        so unless the operator fixed one it follows the request's ``Host`` header.
+        so unless the operator fixed one it follows the request's ``Host`` header. What was asked of the viewer's own
+        name is answered with addresses of the hub, since that name serves nothing else.
         """
         fixed = self.sv.settings.public_url
         if fixed:
             return fixed
         scheme = self.request.scope["scheme"]
         host = self.request.headers.get("host") or f"{self.sv.settings.host}:{self.sv.settings.port}"
-        return f"{scheme}://{host}"
+        return f"{scheme}://{hub_host(host)}"

@@ -110,21 +110,12 @@ def _lfs(error: HubError, headers: dict[str, str], request_id: str) -> Response:
 
 
 def _page(error: HubError, call: Call, headers: dict[str, str], request_id: str) -> Response:
-    viewer = call.known_viewer or ANONYMOUS
-    titles = {
-        401: "Sign in to see this",
-        403: "Not for you to see",
-        404: "There is nothing here",
-        410: "Gone",
-        429: "Too many requests",
-    }
     text = pages.render(
         call,
-        viewer,
+        call.known_viewer or ANONYMOUS,
         "error.html",
         status=error.status,
-        title=pages.say(call, titles.get(error.status, "That did not work")),
-        message=error.message,
+        error=error.message,
         request_id=request_id,
     )
     response = Response(text, error.status, {**pages.HEADERS, **headers}, "text/html; charset=utf-8")

@@ -29,8 +29,11 @@ class Flight:
     ended_at: float = 0.0
 
     def wait(self, timeout_s: float) -> bool:
-        """Tell whether it is over, within a time. Raises what it raised."""
+        """Tell whether it is over, within a time. Raises what it raised; of a `HubError`, each who waits one of their own."""
         is_over = self.over.wait(timeout_s)
+        if isinstance(self.error, HubError):
+            # Whoever raises an error adds to it where it passes: what is told to one is not told to the next.
+            raise _again(self.error) from self.error.__cause__
         if self.error is not None:
             raise self.error
         return is_over
@@ -79,13 +82,37 @@ class Flights:
         return flight.over.is_set() and now - flight.ended_at > _REMEMBERED_S
 
 
+def _again(error: HubError) -> HubError:
+    kind = type(error)
+    made = kind.__new__(kind)
+    made.__dict__.update(error.__dict__)
+    made.args, made.facts = error.args, dict(error.facts)
+    return made
+
+
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold a lock that no other process or thread of this machine holds, waiting for it."""
+    """Hold a lock that no other process or thread of this machine holds, waiting for it.
+
+    Its file is there only as long as somebody holds it or waits.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _locked(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        # While it is still locked: whoever waits for this file notices that it is another's by then.
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except FileNotFoundError:
+            pass  # who held it took it away
         os.close(descriptor)

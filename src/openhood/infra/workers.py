@@ -242,7 +242,8 @@ class _Nursery:
         }
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, str(theirs.fileno()), orjson.dumps(config).decode()],
+                # -P: the directory that the hub was started in is none of the libraries, which workers may read.
+                [sys.executable, "-P", "-m", module, str(theirs.fileno()), orjson.dumps(config).decode()],
                 pass_fds=(theirs.fileno(),),
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -30,6 +30,15 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "apps": ("huggingface_hub==2.4.0", "gradio>=6,<7", "itsdangerous"),
     "tf": (_TORCH, "transformers>=5,<6", "safetensors", "tokenizers", "numpy"),
     "ds": ("datasets>=5,<6", "pandas", "polars", "duckdb", "pillow"),
+    "duck": (
+        "huggingface_hub==2.4.0",
+        "duckdb==1.5.5",
+        "duckdb-extensions",
+        "duckdb-extension-httpfs==1.5.5",
+    ),
+    "ds-4": ("datasets>=4,<5", "pillow"),
+    "ds-3": ("datasets==3.6.0", "huggingface_hub<1", "pillow"),
+    "ds-2": ("datasets==2.21.0", "huggingface_hub<1", "numpy<2", "pandas<3", "pyarrow<19", "pillow"),
 }
 """The clients by name. Exact versions where a generation is meant, ranges where the newest is."""
 

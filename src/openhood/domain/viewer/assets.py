@@ -19,8 +19,6 @@ from openhood.domain.viewer import footers, links, reading, running, tables
 from openhood.domain.viewer.reading import HEAD_ROWS, File, Found, Question
 
 THUMBNAIL_SIZES = (64, 128, 256, 512)
-_ON_DISK_BYTES = 1024 * 1024
-"""A larger file is kept on the disk: players ask for it bit by bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +73,15 @@ def open_asset(
     op = "asset" if thumbnail is None else "thumbnail"
     params = {**source.params, "column": cell.column, "path": list(cell.path), "size": thumbnail}
     made = running.run(sv, found.place.repo, op, files=source.files, params=params)
+    if "is_large" in made.facts:
+        return _large(sv, found, source, params, key, is_public=is_public)
     if "file" in made.facts:
         asset = _of_file(sv, found, str(made.facts["file"]), thumbnail, key)
     else:
         name = made.facts.get("name")
         asset = Asset(key, str(made.facts["type"]), None if name is None else str(name), False, made.body)
     asset = replace(asset, is_public=is_public)
-    if asset.url is None and (thumbnail is not None or len(asset.body) > _ON_DISK_BYTES):
-        return _keep(sv, asset, what)
-    return asset
+    return _keep(sv, asset, what) if asset.url is None and thumbnail is not None else asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +137,26 @@ def _of_file(sv: Services, found: Found, path: str, thumbnail: int | None, key: 
     return Asset(key, str(made.facts["type"]), None, False, made.body)
 
 
+def _large(
+    sv: Services, found: Found, source: _Source, params: dict[str, Any], key: str, *, is_public: bool
+) -> Asset:
+    """Return a file that is kept on the disk: players ask for it bit by bit, and memory is for others."""
+
+    def make(out: Path) -> None:
+        made = running.run(sv, found.place.repo, "asset", files=source.files, params=params, out=out)
+        _describe(out, str(made.facts["type"]), made.facts.get("name"))
+
+    return _kept(sv.blocks.made(key, "cell", make), key, is_public)
+
+
+def _describe(out: Path, kind: str, name: object) -> None:
+    (out / "about").write_text(f"{kind}\n{name or ''}", "utf-8", "surrogatepass")
+
+
 def _keep(sv: Services, asset: Asset, what: str) -> Asset:
     def make(out: Path) -> None:
         (out / "body").write_bytes(asset.body)
-        (out / "about").write_text(f"{asset.type}\n{asset.name or ''}", "utf-8", "surrogatepass")
+        _describe(out, asset.type, asset.name)
 
     kept = sv.blocks.made(asset.key, what, make)
     return replace(asset, body=b"", file=kept / "body") if (kept / "body").is_file() else asset

@@ -7,6 +7,7 @@ revision with the same files. Publishing it is `publishing`'s.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from openhood.base.errors import ViewerNotReady
+from openhood.base.errors import TableUnreadable, ViewerNotReady
 from openhood.base.names import Oid
 from openhood.domain.repos.types import Repo
 from openhood.domain.services import Services
@@ -29,7 +30,7 @@ VERSION = 1
 """Of the rules by which files become tables; what others made is made anew."""
 
 # `engines.tables.readers.folders` and `engines.tables.convert` know these names too; they load what this must not.
-PATHS, LABELS = "/paths", "/labels"
+PATHS, LABELS, UNLABELLED = "/paths", "/labels", "/unlabelled"
 PROGRESS = "progress.json"
 MANIFEST = "split.json"
 WHAT = "parquet"
@@ -38,6 +39,7 @@ _READ_BEFORE_CAST = frozenset({"csv", "parquet"})
 """Formats whose readers do not know what another split says: it counts when the rows are written only."""
 _LAST_SPLIT_SAYS = frozenset({"webdataset"})
 _NAMES_FILES = frozenset({*FOLDERS, "meshfolder", "niftifolder"})
+_MADE_NAME = re.compile(r"[0-9]{4,9}\.parquet")
 _POLL_S = 0.02
 _KEY_WEIGHT = 300
 
@@ -95,11 +97,15 @@ def key_of(sv: Services, repo: Repo, commit: Oid, config: Config, split: Split) 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A split whose rows are files: their paths, the files that must be opened, and the labels of all splits."""
+    """A split whose rows are files: their paths, the files that must be opened, and the labels of all splits.
+
+    ``is_labelled``: whether its own rows have theirs.
+    """
 
     rows: tuple[str, ...]
     opened: tuple[DataFile, ...]
     labels: tuple[str, ...]
+    is_labelled: bool
 
 
 def reading_of(
@@ -123,7 +129,12 @@ def reading_of(
 def options_of(config: Config, folder: Folder, *, rows: int | None = None) -> dict[str, Any]:
     """Return the options that a folder is read with."""
     shown = folder.rows if rows is None else folder.rows[: rows + 1]
-    return {**config.options, PATHS: list(shown), LABELS: list(folder.labels)}
+    said = {
+        PATHS: list(shown),
+        LABELS: list(folder.labels),
+        UNLABELLED: bool(folder.labels) and not folder.is_labelled,
+    }
+    return {**config.options, **said}
 
 
 def folder_of(config: Config, split: Split) -> Folder:
@@ -134,21 +145,30 @@ def folder_of(config: Config, split: Split) -> Folder:
     by_path = {file.path: file for file in (*split.files, *split.metadata)}
     layout = layout_of(kind, by_path, known)
     opened = tuple(by_path[path] for path in (*layout.metadata, *layout.archives))
-    return Folder(layout.files, opened, _labels(config, known))
+    labels, labelled = _labels(config, known)
+    return Folder(layout.files, opened, labels, split.name in labelled)
 
 
-def _labels(config: Config, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels of all splits of a folder, since a label has one number in all of them."""
+def _labels(config: Config, names: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the labels of all splits of a folder, and the splits whose rows have them.
+
+    A label has one number in all splits. Whether a split has labels the library decides by what it saw up to there: of
+    ``train/1.png`` and ``test/1.png``, only the second is labelled.
+    """
     kind = KINDS[config.format]
     labels = Labels(set(), set())
+    said = config.options.get("drop_labels")
+    drop = None if said is None else bool(said)
+    labelled = set()
     for split in config.splits:
         layout = layout_of(kind, (file.path for file in (*split.files, *split.metadata)), names)
         if layout.metadata:
-            return ()
+            return (), frozenset()
         for path in layout.files:
             labels.add(path)
-    drop = config.options.get("drop_labels")
-    return tuple(labels.shown(drop=None if drop is None else bool(drop)) or ())
+        if labels.shown(drop=drop) is not None:
+            labelled.add(split.name)
+    return tuple(labels.shown(drop=drop) or ()), frozenset(labelled)
 
 
 def _says_features(config: Config, split: Split) -> tuple[DataFile, ...]:
@@ -171,7 +191,7 @@ def converted(sv: Services, wanted: Wanted, *, wait_s: float) -> Tables:
     found = find(sv, wanted.key)
     if found is not None:
         return found
-    flight = sv.flights.join(wanted.key, lambda: _make(sv, wanted))
+    flight = _flight(sv, wanted)
     if flight.wait(wait_s):
         found = find(sv, wanted.key)
         if found is not None:
@@ -197,7 +217,7 @@ def facts_of(sv: Services, key: str) -> tuple[Path, Mapping[str, Any]] | None:
     if directory is None:
         return None
     try:
-        return directory, orjson.loads((directory / MANIFEST).read_bytes())
+        return directory, _checked(orjson.loads((directory / MANIFEST).read_bytes()))
     except (OSError, ValueError):
         return None  # swept away at this moment
 
@@ -212,12 +232,22 @@ def _latest(sv: Services, key: str) -> tuple[Path, Mapping[str, Any]] | None:
     best: tuple[Path, Mapping[str, Any]] | None = None
     for directory in sv.blocks.find_making(key, WHAT):
         try:
-            said = orjson.loads((directory / PROGRESS).read_bytes())
+            said = _checked(orjson.loads((directory / PROGRESS).read_bytes()))
         except (OSError, ValueError):
             continue
         if said["rows"] and (best is None or said["rows"] > best[1]["rows"]):
             best = directory, said
     return best
+
+
+def _checked(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a worker said of its files. Raises ValueError where they would be others than its own.
+
+    A file may have taken the worker over that read it.
+    """
+    if not all(_MADE_NAME.fullmatch(str(file["name"])) for file in facts["files"]):
+        raise ValueError("a name that no conversion gives")
+    return facts
 
 
 def _part(sv: Services, key: str) -> Tables | None:
@@ -239,11 +269,19 @@ def _tables(directory: Path, key: str, facts: Mapping[str, Any], *, is_partial: 
     return Tables(files, facts.get("features"), is_partial)
 
 
+def _flight(sv: Services, wanted: Wanted) -> flights.Flight:
+    """Return the making of a split, begun or joined: one for each dataset, since why it failed may name its files."""
+    return sv.flights.join(f"{wanted.repo.id}-{wanted.key}", lambda: _make(sv, wanted))
+
+
 def _make(sv: Services, wanted: Wanted) -> None:
     with flights.alone(sv.blocks.root / "locks" / f"{wanted.key}.lock"):
         # Another process may have made it while this one waited; what a dead one left is in nobody's way.
-        if sv.blocks.find_made(wanted.key, WHAT) is not None:
+        if facts_of(sv, wanted.key) is not None:
             return
+        broken = sv.blocks.find_made(wanted.key, WHAT)
+        if broken is not None:
+            shutil.rmtree(broken, ignore_errors=True)
         for left in sv.blocks.find_making(wanted.key, WHAT):
             shutil.rmtree(left, ignore_errors=True)
         wanted = _with_features(sv, wanted)
@@ -264,7 +302,11 @@ def _with_features(sv: Services, wanted: Wanted) -> Wanted:
 def _convert(sv: Services, wanted: Wanted, scratch: Path) -> None:
     params = {**wanted.params, "max_bytes": sv.settings.viewer.convert_bytes}
     answer = run(sv, wanted.repo, "convert", files=wanted.files, params=params, lane=JOB, out=scratch)
-    (scratch / MANIFEST).write_bytes(orjson.dumps(answer.facts))
+    try:
+        facts = _checked(answer.facts)
+    except ValueError as error:
+        raise TableUnreadable("The process that converted this split was led astray by it.") from error
+    (scratch / MANIFEST).write_bytes(orjson.dumps(facts))
 
 
 def convert_now(sv: Services, wanted: Wanted) -> tuple[Path, Mapping[str, Any]]:
@@ -274,7 +316,7 @@ def convert_now(sv: Services, wanted: Wanted) -> tuple[Path, Mapping[str, Any]]:
         found = facts_of(sv, wanted.key)
         if found is not None:
             return found
-        flight = sv.flights.join(wanted.key, lambda: _make(sv, wanted))
+        flight = _flight(sv, wanted)
         flight.wait(max(0.0, end - time.monotonic()))
         if time.monotonic() > end:
             raise ViewerNotReady("Converting this split took too long.")

@@ -71,6 +71,9 @@ def features_of(
 
     Raises: what `footers_of` raises.
     """
+    if not files:
+        # Of text without a line, or JSON without an object, nothing is made.
+        return dict(declared or {})
     if declared is None:
         return footers_of(sv, repo, files[:1])[0].features
     said = orjson.dumps(declared, option=orjson.OPT_NON_STR_KEYS)

@@ -91,20 +91,20 @@ def measure(sv: Services, at: At, plan: Plan, *, configs: Iterable[Config] | Non
     """
     chosen = plan.configs if configs is None else tuple(configs)
     published = _published_paths(sv, at)
-    plain = [config for config in chosen if config.format == "parquet"]
+    splits = [(config, split) for config in chosen for split in config.splits]
+    plain = [split for config, split in splits if config.is_parquet(split)]
     _read_footers(sv, at, plain)
     known: dict[tuple[str, str], Conversion] = {}
-    if len(plain) < len(chosen):
+    if len(plain) < len(splits):
         with sv.db.read() as tx:
             known = {(each.config, each.split): each for each in conversion_rows.list_all(tx, at.repo.id)}
     found = []
-    for config in chosen:
-        for split in config.splits:
-            if config.format == "parquet":
-                found.append(_of_parquet(sv, at, config, split, published))
-            else:
-                kept = known.get((config.name[:200], split.name[:200]))
-                found.append(_of_other(sv, at, config, split, kept, published))
+    for config, split in splits:
+        if config.is_parquet(split):
+            found.append(_of_parquet(sv, at, config, split, published))
+        else:
+            kept = known.get((config.name[:200], split.name[:200]))
+            found.append(_of_other(sv, at, config, split, kept, published))
     return found
 
 
@@ -123,9 +123,9 @@ def _published_paths(sv: Services, at: At) -> Mapping[str, Oid]:
     return sv.facts.of(("published", commit), read, weigh=lambda paths: _ENTRY_BYTES * (len(paths) + 1))
 
 
-def _read_footers(sv: Services, at: At, configs: Sequence[Config]) -> None:
+def _read_footers(sv: Services, at: At, splits: Sequence[Split]) -> None:
     """Read all footers at once, so that none has to be read alone; what is wrong with one is its split's business."""
-    files = [file for config in configs for split in config.splits for file in split.files]
+    files = [file for split in splits for file in split.files]
     if files:
         try:
             footers.footers_of(sv, at.repo, files)

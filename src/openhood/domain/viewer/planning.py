@@ -7,7 +7,8 @@ Who may read the dataset is asked before; an error that is about the whole datas
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from openhood.base import errors
 from openhood.base.errors import (
     BadDatasetConfig,
     DataFilesNotFound,
+    HubError,
     InvalidCard,
     ScriptNotSupported,
     ViewerDisabled,
@@ -99,11 +101,18 @@ def split_at(sv: Services, viewer: Viewer, repo_id: RepoId, revision: str, confi
     """Find a split of a dataset. Raises: what `locate` and `plan_of` raise, ConfigNotFound, SplitNotFound."""
     at = locate(sv, viewer, repo_id, revision)
     plan = plan_of(sv, at)
-    try:
+    with telling(at.commit):
         found = plan.config(config)
         return Place(at, plan, found, found.split(split))
-    except ViewerError as error:
-        error.facts["commit"] = at.commit
+
+
+@contextmanager
+def telling(commit: Oid) -> Iterator[None]:
+    """Give an error that passes the fact ``commit``: who is refused an answer is told of which state it would have been."""
+    try:
+        yield
+    except HubError as error:
+        error.facts.setdefault("commit", commit)
         raise
 
 

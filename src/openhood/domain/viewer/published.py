@@ -74,7 +74,7 @@ def published_of(sv: Services, repo: Repo, plan: Plan) -> Published:
     found = _Found(held, [], [], [], [])
     for config in plan.configs:
         for split in config.splits:
-            if config.format == "parquet":
+            if config.is_parquet(split):
                 found.add_own(config, split)
             else:
                 found.add_made(

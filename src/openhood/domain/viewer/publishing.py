@@ -13,11 +13,19 @@ import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import structlog
 
-from openhood.base.errors import HubError, NotFound, QuotaExceeded, ViewerError, ViewerNotReady
+from openhood.base.errors import (
+    HubError,
+    NotFound,
+    QuotaExceeded,
+    TableTimeout,
+    ViewerError,
+    ViewerNotReady,
+)
 from openhood.base.names import EMPTY_TREE, MAIN, Oid, RefName, RepoType, Sha256
 from openhood.domain.access import SYSTEM
 from openhood.domain.events import Event
@@ -45,6 +53,9 @@ MESSAGE = "Update parquet files"
 FILES_PER_FOLDER = 10_000
 _DELAY_S = 2.0
 _SHA256_CHARACTERS = 64
+_NAME_CHARACTERS = 200
+_PASSING = (QuotaExceeded.__name__, TableTimeout.code)
+"""Codes of failures that say nothing of the files: the next time may be another."""
 _PUBLISH_EVERY_S = 60.0
 _UNUSABLE = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
 
@@ -59,8 +70,11 @@ def path_of(config: str, split: str, number: int, count: int, *, is_partial: boo
 
 
 def _name(text: str) -> str:
-    """Return the name of a config or split as one part of a path."""
-    text = _UNUSABLE.sub("_", text)[:200]
+    """Return the name of a config or split as one part of a path, which no other has."""
+    usable = _UNUSABLE.sub("_", text)[:_NAME_CHARACTERS]
+    if usable != text:
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+        return f"{usable[: _NAME_CHARACTERS - 20]}-{digest}"
     return f"_{text}" if text in ("", ".", "..") or text.lower() == ".git" else text
 
 
@@ -164,10 +178,19 @@ class _Run:
             self._before = {(each.config, each.split): each for each in rows.list_all(tx, repo.id)}
 
     def run(self) -> None:
-        """Convert and publish."""
+        """Convert and publish. Where the dataset was deleted meanwhile, whatever failed by that is of no interest."""
+        try:
+            self._publish()
+        except Exception:  # a missing repository is noticed by whatever looks for it first
+            with self._sv.db.read() as tx:
+                found = repo_rows.get_repo_by_number(tx, self._repo.id)
+            if found is not None:
+                raise
+
+    def _publish(self) -> None:
         published_at = time.monotonic()
         for config, split in converting.sources_of(self._plan):
-            if config.format == "parquet":
+            if config.is_parquet(split):
                 self._name_files(config, split)
                 continue
             self._keep(config, split)
@@ -215,7 +238,7 @@ class _Run:
         if known is None or known.made_from != key or known.state == rows.PENDING:
             return None
         if known.state == rows.FAILED:
-            return known
+            return None if known.facts["code"] in _PASSING else known
         with self._sv.db.read() as tx:
             linked = storage_rows.find_linked(tx, self._repo.id, known.hashes)
         return known if known.hashes <= linked.keys() else None

@@ -130,7 +130,7 @@ def _read_first(sv: Services, found: Found) -> bytes:
     place = found.place
     names = {"dataset": str(place.repo.repo_id), "config": place.config.name, "split": place.split.name}
     params: dict[str, Any] = {"names": names, "links": found.links, "is_whole": True}
-    if place.config.format != "parquet":
+    if not place.config.is_parquet(place.split):
         files, table = tables.head_of(sv, place, rows=HEAD_ROWS)
         return _run(sv, place, "first_rows", files, {**params, "table": table}).body
     files = place.split.files

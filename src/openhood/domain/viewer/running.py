@@ -5,12 +5,20 @@ Workers see paths only: of files on the local disk, or of the sparse copies in w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from openhood.base import errors
-from openhood.base.errors import HubError, ObjectMissing, TableTimeout, TableUnreadable
+from openhood.base.errors import (
+    HubError,
+    ObjectMissing,
+    TableTimeout,
+    TableUnreadable,
+    ViewerError,
+    ViewerNotReady,
+)
 from openhood.domain.repos import contents, gitdb
 from openhood.domain.repos.contents import Content
 from openhood.domain.repos.types import Repo
@@ -73,6 +81,7 @@ def run_across(
         try:
             return sv.tables.run(key, request, need=need, lane=lane, seconds=limit)
         except WorkerRefused as refused:
+            _check_still_there(groups)
             raise _as_said(refused) from None
         except WorkerLost as lost:
             if lost.is_late:
@@ -81,6 +90,15 @@ def run_across(
                 "Reading this ended the process that did it: the data is broken, or needs more memory than the "
                 f"{sv.settings.viewer.memory_bytes // 2**20} MiB that one may take on this hub."
             ) from None
+
+
+def _check_still_there(groups: Sequence[tuple[Repo, Sequence[DataFile | MadeFile]]]) -> None:
+    """Raise ViewerNotReady where a file that was made is elsewhere by now: it was a part of what is whole at last, or
+    the cache needed its room.
+    """
+    made = (file for _repo, files in groups for file in files if isinstance(file, MadeFile))
+    if not all(os.path.exists(file.path) for file in made):
+        raise ViewerNotReady("What this was read from has just been replaced. Ask again in a moment.")
 
 
 class Place:
@@ -179,7 +197,8 @@ def _limit(sv: Services, lane: str) -> float:
 def _as_said(refused: WorkerRefused) -> HubError:
     """Return the error that the worker raised, as one of this process."""
     found = getattr(errors, refused.kind, None)
-    kind = found if isinstance(found, type) and issubclass(found, HubError) else TableUnreadable
+    # A process that a file took over may say anything: nothing but what the viewer says of files is believed.
+    kind = found if isinstance(found, type) and issubclass(found, ViewerError) else TableUnreadable
     error = kind.__new__(kind)
     HubError.__init__(error, refused.message)
     return error

@@ -17,6 +17,7 @@ from openhood.domain.access import Viewer
 from openhood.domain.repos.types import Repo
 from openhood.domain.services import Services
 from openhood.domain.viewer import footers, languages, links, planning, running
+from openhood.domain.viewer.planning import Place
 from openhood.domain.viewer.tables import tables_of
 from openhood.domain.viewer.types import DataFile, MadeFile, Tables
 
@@ -61,6 +62,13 @@ def search(
     if not query.strip():
         raise MissingRequiredParameter("Parameter 'query' is required")
     place = planning.split_at(sv, viewer, repo_id, revision, config, split)
+    with planning.telling(place.at.commit):
+        return _page(sv, viewer, place, query=query, offset=offset, length=length, base_url=base_url)
+
+
+def _page(
+    sv: Services, viewer: Viewer, place: Place, *, query: str, offset: int, length: int, base_url: str
+) -> Page:
     tables = tables_of(sv, place, wait_s=sv.settings.viewer.page_timeout_s)
     known = footers.footers_of(sv, place.repo, tables.files)
     features = tables.features or (known[0].features if known else {})

@@ -20,7 +20,7 @@ def tables_of(sv: Services, place: Place, *, wait_s: float = WAIT_S) -> Tables:
 
     Raises: ViewerNotReady where not even a part was made within ``wait_s`` seconds; what reading the files raises.
     """
-    if place.config.format == "parquet":
+    if place.config.is_parquet(place.split):
         return Tables(place.split.files, place.config.features)
     found = _made(sv, place)
     if found is not None:
@@ -31,7 +31,7 @@ def tables_of(sv: Services, place: Place, *, wait_s: float = WAIT_S) -> Tables:
 
 def is_ready(sv: Services, place: Place) -> bool:
     """Tell whether `tables_of` would answer at once and in full. Opens a read unit."""
-    return place.config.format == "parquet" or _made(sv, place) is not None
+    return place.config.is_parquet(place.split) or _made(sv, place) is not None
 
 
 def head_of(sv: Services, place: Place, *, rows: int) -> tuple[tuple[DataFile, ...], dict[str, Any]]:

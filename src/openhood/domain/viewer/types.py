@@ -15,6 +15,9 @@ FOLDERS = ("imagefolder", "audiofolder", "videofolder", "pdffolder")
 """Formats whose rows are files, with what metadata files say of them."""
 
 
+_PACKED = (".zip", ".gz", ".bz2", ".xz", ".zst", ".lz4", ".tar", ".tgz")
+
+
 @dataclass(frozen=True, slots=True)
 class DataFile:
     """A file of the dataset. ``oid`` is its git blob, ``key`` the hash of its content (that of the LFS object, else
@@ -65,6 +68,11 @@ class Split:
         """Bytes of all files together."""
         return sum(each.size_bytes for each in self.files)
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether some of its files are compressed, or archives."""
+        return any(each.path.lower().endswith(_PACKED) for each in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -83,6 +91,10 @@ class Config:
     features: Mapping[str, object] | None = None
     info: Mapping[str, object] = field(default_factory=dict)
     is_default: bool = False
+
+    def is_parquet(self, split: Split) -> bool:
+        """Tell whether a split is Parquet as it lies there: packed in other files it is a format like any other."""
+        return self.format == "parquet" and not split.is_packed
 
     def split(self, name: str) -> Split:
         """Return a split by its name. Raises SplitNotFound."""

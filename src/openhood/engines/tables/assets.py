@@ -27,6 +27,8 @@ from openhood.engines.tables.truncating import MAX_ROWS
 MAX_PIXELS = 100_000_000
 """A picture of more is no thumbnail: ten thousand by ten thousand are 300 MB in memory."""
 MAX_ASSET_BYTES = 512 * 1024**2
+INLINE_BYTES = 1024**2
+"""Larger files do not pass through the memory of whoever asks: they are written where it says."""
 _KEPT_BYTES = 96 * 1024**2
 _KEPT_GROUP_BYTES = 48 * 1024**2
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "ICO", "TGA")
@@ -37,19 +39,24 @@ PIL.Image.init()
 
 
 def asset(task: Task) -> Reply:
-    """Return the bytes that a cell holds.
+    """Return the bytes that a cell holds; large ones as the file ``body`` in ``task.out``.
 
-        Params: ``column``, ``path`` (inside the cell: keys and numbers as text), and where the row is: ``start`` in
-    source 0, a Parquet file, with the ``features`` of the split; or ``table`` as the operation ``head``
-        has it, and ``row``. Facts: type, name (or null); or ``file``, the path of a file of the repository that the cell
-        names instead. Raises: AssetNotFound, TableTooLarge.
+    Params: ``column``, ``path`` (inside the cell: keys and numbers as text), and where the row is: ``start`` in source
+    0, a Parquet file, with the ``features`` of the split; or ``table`` as the operation ``head`` has it, and ``row``.
+    Facts: type, name (or null); or ``file``, the path of a file of the repository that the cell names instead; or
+    ``is_large``, where there is no ``task.out`` and one is needed. Raises: AssetNotFound, TableTooLarge.
     """
     data, name, kind = _cell(task)
     if data is None:
         return Reply({"file": name})
+    if task.out is None and len(data) > INLINE_BYTES:
+        return Reply({"is_large": True})
     head = data[: media.HEAD_BYTES]
     kept_as = media.audio_type(name, head) if kind == "Audio" else media.type_of(head, name)
-    return Reply({"type": kept_as, "name": name}, data)
+    if task.out is None:
+        return Reply({"type": kept_as, "name": name}, data)
+    (task.out / "body").write_bytes(data)
+    return Reply({"type": kept_as, "name": name})
 
 
 def thumbnail(task: Task) -> Reply:

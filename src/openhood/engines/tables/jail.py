@@ -23,10 +23,14 @@ _PATH_BENEATH = 1
 _REFER, _TRUNCATE = 1 << 13, 1 << 14
 _READ = (1 << 0) | (1 << 2) | (1 << 3)  # execute (libraries), read a file, list a directory
 _WRITE = (1 << 1) | sum(1 << bit for bit in range(4, 13))
+_MADE_BY_WORKERS = (1 << 1) | sum(1 << bit for bit in (4, 5, 7, 8))
+"""Write, remove, and make files and directories: no links, by which others who read what was made would be led astray,
+and no devices, pipes or sockets.
+"""
 _TCP = (1 << 0) | (1 << 1)  # bind, connect
 _PR_SET_NO_NEW_PRIVS = 38
 _SYSTEM_PATHS = (
-    *("/usr", "/lib", "/lib64", "/bin", "/opt"),
+    *("/usr", "/lib", "/lib64", "/bin"),
     *("/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types"),
     *(
         "/proc/self",
@@ -87,7 +91,7 @@ def _landlock(readable: Sequence[str], writable: Sequence[str]) -> None:
         for path in {*_SYSTEM_PATHS, *libraries, *readable}:
             _allow(libc, ruleset, path, _READ & handled)
         for path in writable:
-            _allow(libc, ruleset, path, handled)
+            _allow(libc, ruleset, path, handled & ~_WRITE | _MADE_BY_WORKERS)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if libc.syscall(_RESTRICT_SELF, ruleset, 0) != 0:
             raise OSError(ctypes.get_errno(), "landlock")

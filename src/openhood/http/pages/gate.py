@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncIterator, Iterator, Mapping
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from openhood.engines import markup
 from openhood.http import bodies
 from openhood.http.context import Call
 from openhood.http.pages.going import go, to_login
+from openhood.http.pages.language import words_of
 from openhood.http.pages.render import page
 from openhood.http.router import Handler, Route
 
@@ -104,10 +106,24 @@ async def _show(
         prompt=Markup(markup.render(view.form.prompt)),  # noqa: S704
         view=view,
         answers=answers,
-        countries=COUNTRIES,
+        countries=_countries(call),
         asks_where=view.form.is_eu_disallowed and _country(call) is None,
         org_field=forms.ORG_FIELD,
         eu_field=forms.OUTSIDE_EU_FIELD,
+    )
+
+
+def _countries(call: Call) -> dict[str, str]:
+    """Return the names of countries by code, in the order in which a reader looks for them."""
+    words = words_of(call)
+    named = {code: words.country(code, name) for code, name in COUNTRIES.items()}
+    return dict(sorted(named.items(), key=lambda each: _plain(each[1])))
+
+
+def _plain(name: str) -> str:
+    """Return a name without the marks on its letters, by which it is sorted."""
+    return "".join(
+        each for each in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(each)
     )
 
 

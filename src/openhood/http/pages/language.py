@@ -13,7 +13,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
 from openhood.http.context import Call
-from openhood.http.pages.shown import age
+from openhood.http.pages import labels
+from openhood.http.pages.shown import ENGLISH as ENGLISH_FIGURES
+from openhood.http.pages.shown import Figures, age
 
 LOCALES = Path(__file__).parent.parent / "locales"
 ENGLISH = "en"
@@ -35,6 +37,26 @@ class Words(gettext.NullTranslations):
                 strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
                 if all(strings):
                     self._said[ids[0]] = tuple(strings)
+
+    @property
+    def figures(self) -> Figures:
+        """How numbers are written in this language."""
+        if self.language == ENGLISH:
+            return ENGLISH_FIGURES
+        _ = self.gettext
+        return labels.figures_of(self.language, _("B"))
+
+    def label(self, name: str, category: str) -> str:
+        """Return what a tag is called in this language. *Args*: ``name`` is its English name."""
+        if self.language == ENGLISH:
+            return name
+        if category == "language":
+            return labels.languages_in(self.language).get(name) or self.gettext(name)
+        return self.gettext(name) if category in labels.TRANSLATED else name
+
+    def country(self, code: str, name: str) -> str:
+        """Return what a country is called in this language. *Args*: ``name`` is its English name."""
+        return name if self.language == ENGLISH else labels.countries_in(self.language).get(code, name)
 
     def gettext(self, message: str) -> str:
         """Return a sentence in this language."""

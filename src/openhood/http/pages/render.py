@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.responses import Response
 
 from openhood.domain.access import Viewer
@@ -19,8 +21,8 @@ from openhood.domain.services import Services
 from openhood.http.api.accounts import avatar_of
 from openhood.http.compression import shrink
 from openhood.http.context import Call
-from openhood.http.pages import shown
-from openhood.http.pages.language import LANGUAGES, Words, words_of
+from openhood.http.pages import refusals, shown
+from openhood.http.pages.language import ENGLISH, LANGUAGES, Words, words_of
 from openhood.http.pages.policy import POLICY, learn_store, policy_of
 from openhood.http.pages.posters import HUB, poster_of
 from openhood.http.pages.prose import pictured
@@ -44,10 +46,11 @@ _TEMPLATES = Environment(
     auto_reload=False,
 )
 _TEMPLATES.globals |= {"static": address_of, "moment": moment, "avatar_of": avatar_of, "poster_of": poster_of}
-_TEMPLATES.filters |= {"size": shown.size, "count": shown.count, "grouped": shown.grouped}
-_TEMPLATES.filters |= {"task": shown.task, "license": shown.license_in}
 _THEMES = ("light", "dark")
 _NAMES = {"en": "English", "fr": "Français"}
+_SHOWN_ONCE = ("secret", "made", "codes", "enrolment", "link")
+"""What pages call the secrets that they show once. Such a page is never compressed: its length would tell of them
+beside what somebody else may have made the person send (**Source**: the BREACH attack, CVE-2013-3587)."""
 DISMISSED_COOKIE = "announcement"
 """Which announcement a browser shows no more."""
 
@@ -65,13 +68,18 @@ async def page(call: Call, template: str, *, status: int = 200, **values: object
 
     Every template also knows ``viewer``, ``hub_url``, ``hub_host``, ``sign_up``, ``sso``, ``unread`` (lines of the
     inbox), ``announcement``, ``now``, ``here`` (its own address) and ``canonical``, the functions ``_``, ``ngettext``,
-    ``ago``, ``static``, ``avatar_of``, ``poster_of`` and ``pictured``, and the filters ``size``, ``count`` and ``grouped``.
+    ``ago``, ``static``, ``avatar_of``, ``poster_of`` and ``pictured``, and the filters ``size``, ``count``, ``grouped``,
+    ``task``, ``license`` and ``label``, which speak the language of the page.
     """
     around = await call.act(_look_around, counts="unread" not in values)
     known: dict[str, object] = {"unread": around.unread, "announcement": around.announcement}
     text = render(call, await call.viewer(), template, **known | values)
     headers = {**HEADERS, "Content-Security-Policy": policy_of(call.sv)}
-    return shrink(call.request.headers, Response(text, status, headers, "text/html; charset=utf-8"))
+    response = Response(text, status, headers, "text/html; charset=utf-8")
+    if any(values.get(name) for name in _SHOWN_ONCE):
+        response.headers.add_vary_header("Accept-Encoding")
+        return response
+    return shrink(call.request.headers, response)
 
 
 def _look_around(sv: Services, viewer: Viewer, *, counts: bool) -> _Around:
@@ -89,6 +97,9 @@ def render(call: Call, viewer: Viewer, template: str, **values: object) -> str:
     said = values.get("announcement")
     if isinstance(said, Announcement) and call.request.cookies.get(DISMISSED_COOKIE) == said.key:
         values["announcement"] = None
+    error = values.get("error")
+    if isinstance(error, str):
+        values["error"] = refusals.told(words, error)
     known: dict[str, object] = {
         "viewer": viewer,
         "viewer_avatar": f"/avatars/{viewer.hex_id}.svg",
@@ -103,6 +114,7 @@ def render(call: Call, viewer: Viewer, template: str, **values: object) -> str:
         "hub_poster": HUB,
         "pictured": partial(pictured, call),
         "language": words.language,
+        "spoken": words,
         "languages": [(name, _NAMES.get(name, name)) for name in LANGUAGES],
         "theme": theme if theme in _THEMES else None,
         "_": partial(_say, words),
@@ -122,6 +134,45 @@ def _canonical(call: Call) -> str | None:
 def say(call: Call, message: str) -> str:
     """Return a sentence in the language of a request."""
     return words_of(call).gettext(message)
+
+
+def _spoken(context: Context) -> Words:
+    words = context.get("spoken")
+    return words if isinstance(words, Words) else LANGUAGES[ENGLISH]
+
+
+@pass_context
+def _size(context: Context, number: int | None) -> str:
+    return shown.size(number, _spoken(context).figures)
+
+
+@pass_context
+def _count(context: Context, number: int | None) -> str:
+    return shown.count(number, _spoken(context).figures)
+
+
+@pass_context
+def _grouped(context: Context, number: int | None) -> str:
+    return shown.grouped(number, _spoken(context).figures)
+
+
+@pass_context
+def _label(context: Context, name: str, category: str) -> str:
+    return _spoken(context).label(name, category)
+
+
+@pass_context
+def _task(context: Context, tag: str) -> str:
+    return _spoken(context).label(shown.task(tag), "pipeline_tag")
+
+
+@pass_context
+def _license(context: Context, tags: Iterable[str]) -> str:
+    return _spoken(context).label(shown.license_in(tags), "license")
+
+
+_TEMPLATES.filters |= {"size": _size, "count": _count, "grouped": _grouped}
+_TEMPLATES.filters |= {"label": _label, "task": _task, "license": _license}
 
 
 def _say(words: Words, message: str, /, **values: object) -> str:

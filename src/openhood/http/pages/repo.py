@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 from openhood.base.errors import BadRequest, RepoDisabled
 from openhood.base.names import MAIN, RepoId, RepoType
-from openhood.domain.access import Viewer
+from openhood.domain.access import Need, Viewer
 from openhood.domain.discovery import facing, likes, lineage
 from openhood.domain.discovery.facing import Facing
 from openhood.domain.discovery.lineage import Lineage
 from openhood.domain.notifications import actions as notifications
 from openhood.domain.notifications import standing
 from openhood.domain.notifications.actions import Subject as Watched
-from openhood.domain.repos import cards
+from openhood.domain.repos import cards, lookup
 from openhood.domain.repos.cards import Card
 from openhood.domain.services import Services
 from openhood.engines.markup_rules import paint_code
@@ -53,12 +53,13 @@ async def get_repo(call: Call) -> Response:
     """The repository's card and what stands beside it, or the way to a first upload."""
     try:
         facts = await call.act(_read, repo_type=call.repo_type, repo_id=call.repo_id)
+        revision = await _wanted_revision(call)
     except RepoDisabled as error:
         return await page(
             call, "repo/disabled.html", status=error.status, repo_id=call.repo_id, kind=call.repo_type.value
         )
     listed, card, links = facts.shown.listed, facts.card, facts.lineage
-    subject = Subject(listed, call.base_url, _DEFAULT_REVISION, facts.facing.paths)
+    subject = Subject(listed, call.base_url, revision, facts.facing.paths)
     own_citation = listed.tip.extras.get("citation")
     said = card.citation if card is not None else None
     if said is None and isinstance(own_citation, str):
@@ -70,6 +71,7 @@ async def get_repo(call: Call) -> Response:
         card=card,
         # Cleaned by the renderer: no script, no style, nothing that fetches from elsewhere unasked.
         prose=Markup(card.html) if card is not None and card.html else None,  # noqa: S704
+        revision=revision,
         is_empty=facts.facing.paths is not None and set(facts.facing.paths) <= _BIRTH_FILES,
         days=facts.facing.days,
         bars=beside.bars_of(facts.facing.days),
@@ -90,6 +92,16 @@ async def get_repo(call: Call) -> Response:
         is_citation_made=said is None,
         api=f"{call.base_url}{quote(listed.repo.api_path)}",
     )
+
+
+async def _wanted_revision(call: Call) -> str:
+    """Return the revision that the programs on the page are for. Raises: RevisionNotFound, and what `lookup.locate` raises."""
+    wanted = call.query("revision") or _DEFAULT_REVISION
+    if wanted != _DEFAULT_REVISION:
+        await call.act(
+            lookup.locate, repo_type=call.repo_type, repo_id=call.repo_id, revision=wanted, need=Need.READ
+        )
+    return wanted
 
 
 def _read(sv: Services, viewer: Viewer, *, repo_type: RepoType, repo_id: RepoId) -> _Facts:

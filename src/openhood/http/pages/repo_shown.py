@@ -36,9 +36,10 @@ _MOST_CHIPS = 120
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A tag in people's words, the list of what has it too, and an icon's name or nothing."""
+    """A tag in people's words, its category, the list of what has it too, and an icon's name or nothing."""
 
     text: str
+    category: str
     href: str
     icon: str | None
 
@@ -171,7 +172,10 @@ def _chip(repo_type: RepoType, tag: str) -> Chip | None:
     if category in _HIDDEN:
         return None
     return Chip(
-        vocabulary.label_of(category, tag), browse_link(repo_type, tag, category), _ICONS.get(category)
+        vocabulary.label_of(category, tag),
+        category,
+        browse_link(repo_type, tag, category),
+        _ICONS.get(category),
     )
 
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from openhood.base.names import RepoType
 from openhood.domain.repos.listing_rows import Listed
 from openhood.engines.formats import vocabulary
+from openhood.http.pages import repo_library_snippets as libraries
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,80}")
 _GGUF_SHARD = re.compile(r"-0000[2-9]-of-|-000[1-9]\d-of-")
@@ -22,7 +23,7 @@ _TABULAR = (".parquet", ".csv", ".tsv", ".jsonl", ".json")
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """One way to use a repository. ``language`` is what it is written in, for painting: python, bash or sql."""
+    """One way to use a repository. ``language`` is what it is written in, for painting: python, bash, javascript or sql."""
 
     name: str
     text: str
@@ -84,13 +85,20 @@ def _of_model(subject: Subject) -> Iterator[Snippet]:
     library = subject.listed.tip.library_name
     names = [each for each in (library,) if each]
     names += [each for each in _MODEL_LIBRARIES if each in tags and each not in names]
+    is_any = False
     for name in names:
         make = _MODEL_LIBRARIES.get(name)
-        if make is not None:
+        text = "" if make is None else make(subject)
+        if text:
+            is_any = True
             label = "llama.cpp" if name == "gguf" else vocabulary.label_of("library", name)
-            text = make(subject)
-            if text:
-                yield Snippet(label, text, "bash" if name in _SHELL else "python")
+            yield Snippet(label, text, _WRITTEN_IN.get(name, "python"))
+    served = libraries.served(subject)
+    if served:
+        yield Snippet("vLLM", served, "bash")
+    opened = "" if is_any else libraries.tensors(subject)
+    if opened:
+        yield Snippet("safetensors", opened, "python")
 
 
 def _transformers(subject: Subject) -> str:
@@ -174,8 +182,9 @@ _MODEL_LIBRARIES = {
     "diffusers": _diffusers,
     "timm": _timm,
     "transformers": _transformers,
+    **libraries.LIBRARIES,
 }
-_SHELL = ("gguf",)
+_WRITTEN_IN = {"gguf": "bash", "spacy": "bash", "transformers.js": "javascript"}
 
 
 # --- datasets ---------------------------------------------------------------------------------------
@@ -208,6 +217,15 @@ def _of_dataset(subject: Subject) -> Iterator[Snippet]:
         ),
         "python",
     )
+    if ending in ("parquet", "csv"):
+        yield Snippet(
+            "Dask",
+            subject.python(
+                "import dask.dataframe as dd\n\n"
+                f"df = dd.{pandas}({json.dumps(f'hf://datasets/{subject.id}{at}/{file}')})"
+            ),
+            "python",
+        )
     separator = ', separator="\\t"' if ending == "tsv" else ""
     yield Snippet(
         "Polars",
@@ -216,6 +234,13 @@ def _of_dataset(subject: Subject) -> Iterator[Snippet]:
     )
     address = subject.url(file).replace("'", "''")
     yield Snippet("DuckDB", f"INSTALL httpfs; LOAD httpfs;\n\nSELECT * FROM '{address}' LIMIT 10;", "sql")
+    if subject.is_at_main:
+        described = json.dumps(f"{subject.hub_url}/api/datasets/{subject.id}/croissant")
+        yield Snippet(
+            "Croissant",
+            f"from mlcroissant import Dataset\n\nds = Dataset(jsonld={described})\nprint(ds.metadata.record_sets)",
+            "python",
+        )
 
 
 # --- every repository -------------------------------------------------------------------------------

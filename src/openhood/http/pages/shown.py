@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from openhood.engines.formats import vocabulary
 
-_DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB")
+_PREFIXES = ("", "k", "M", "G", "T", "P")
 _PEOPLE = ("", "k", "M", "B", "T")
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _MONTH, _YEAR = timedelta(days=30), timedelta(days=365)
 
 
-def size(count: int | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How a language writes numbers: the sign before decimals, the one between groups, and the unit of bytes."""
+
+    decimal: str
+    group: str
+    byte: str
+
+
+ENGLISH = Figures(decimal=".", group=",", byte="B")
+"""What is written where nobody's language is known: in feeds, in pictures for other sites, in descriptions."""
+
+
+def size(count: int | None, figures: Figures = ENGLISH) -> str:
     """Return a number of bytes with the ecosystem's units (1 GB = 10⁹): ``532 B``, ``4.1 MB``."""
     if count is None:
         return ""
-    return _scaled(count, _DECIMAL, gap=" ")
+    units = tuple(f"{prefix}{figures.byte}" for prefix in _PREFIXES)
+    return _scaled(count, units, gap=" ", decimal=figures.decimal)
 
 
-def count(number: int | None) -> str:
+def count(number: int | None, figures: Figures = ENGLISH) -> str:
     """Return a number as people say it: ``981``, ``1.2k``, ``7.2B``; for likes, downloads and parameters."""
     if number is None:
         return ""
-    return _scaled(number, _PEOPLE, gap="")
+    return _scaled(number, _PEOPLE, gap="", decimal=figures.decimal)
 
 
-def grouped(number: int | None) -> str:
-    """Return the exact number with thin groups: ``1,234,567``."""
-    return "" if number is None else f"{number:,}"
+def grouped(number: int | None, figures: Figures = ENGLISH) -> str:
+    """Return the exact number in groups of three: ``1,234,567``."""
+    return "" if number is None else f"{number:,}".replace(",", figures.group)
 
 
 def task(tag: str) -> str:
@@ -42,13 +57,13 @@ def license_in(tags: Iterable[str]) -> str:
     return next((vocabulary.label_of("license", tag) for tag in tags if tag.startswith("license:")), "")
 
 
-def _scaled(number: int, units: tuple[str, ...], *, gap: str) -> str:
+def _scaled(number: int, units: tuple[str, ...], *, gap: str, decimal: str) -> str:
     value = float(number)
     for unit in units:
         # What would be rounded up to a thousand belongs to the next unit.
         if value < 999.5 or unit == units[-1]:
             digits = f"{value:.0f}" if value >= 100 or unit == units[0] else f"{value:.1f}".removesuffix(".0")
-            return f"{digits}{gap if unit else ''}{unit}"
+            return f"{digits.replace('.', decimal)}{gap if unit else ''}{unit}"
         value /= 1000
     raise AssertionError("the last unit returns")
 

@@ -20,6 +20,12 @@ def is_viewer_host(scope: Scope) -> bool:
     return any(name == b"host" and value.lower().startswith(PREFIX) for name, value in scope["headers"])
 
 
+def hub_host(host: str) -> str:
+    """Return the hub's own host, given the one that was asked."""
+    prefix = PREFIX.decode()
+    return host[len(prefix) :] if host.lower().startswith(prefix) else host
+
+
 def lead(scope: Scope) -> bytes:
     """Return the raw path of the same question on the hub's own host.
 

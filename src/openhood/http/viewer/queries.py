@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from openhood.domain.access import Viewer
 from openhood.domain.services import Services
-from openhood.domain.viewer import querying, reading, statistics
+from openhood.domain.viewer import planning, querying, reading, statistics
 from openhood.http.context import Call
 from openhood.http.router import Route
 from openhood.http.viewer.door import Asked, asked, page_of, reply, route
@@ -28,21 +28,23 @@ async def get_statistics(call: Call) -> Response:
 def _filter(sv: Services, viewer: Viewer, call: Call, wanted: Asked, page: tuple[int, int]) -> Response:
     found = reading.find(sv, viewer, _question(call, wanted))
     offset, length = page
-    made = querying.filter_rows(
-        sv,
-        found,
-        where=call.query("where") or "",
-        orderby=call.query("orderby") or "",
-        offset=offset,
-        length=length,
-    )
+    with planning.telling(found.place.at.commit):
+        made = querying.filter_rows(
+            sv,
+            found,
+            where=call.query("where") or "",
+            orderby=call.query("orderby") or "",
+            offset=offset,
+            length=length,
+        )
     return _reply(call, made)
 
 
 def _statistics(sv: Services, viewer: Viewer, call: Call, wanted: Asked) -> Response:
     found = reading.find(sv, viewer, _question(call, wanted))
     columns = call.query_list("columns") or None
-    return _reply(call, statistics.statistics(sv, found, columns=columns))
+    with planning.telling(found.place.at.commit):
+        return _reply(call, statistics.statistics(sv, found, columns=columns))
 
 
 def _question(call: Call, wanted: Asked) -> reading.Question:

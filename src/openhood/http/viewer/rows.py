@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from openhood.domain.access import Viewer
 from openhood.domain.services import Services
-from openhood.domain.viewer import reading
+from openhood.domain.viewer import planning, reading
 from openhood.domain.viewer.reading import Found, Question, Rows
 from openhood.http.context import Call
 from openhood.http.viewer.door import Asked, asked, page_of, reply, route
@@ -27,16 +27,18 @@ async def get_rows(call: Call) -> Response:
 
 def _first_rows(sv: Services, viewer: Viewer, call: Call, wanted: Asked) -> Response:
     found = reading.find(sv, viewer, _question(call, wanted))
-    return _known(call, found) or _reply(call, reading.first_rows(sv, found))
+    with planning.telling(found.place.at.commit):
+        return _known(call, found) or _reply(call, reading.first_rows(sv, found))
 
 
 def _rows(sv: Services, viewer: Viewer, call: Call, wanted: Asked, page: tuple[int, int]) -> Response:
     found = reading.find(sv, viewer, _question(call, wanted))
     columns = call.query_list("columns") or None
     offset, length = page
-    return _known(call, found) or _reply(
-        call, reading.rows(sv, found, offset=offset, length=length, columns=columns)
-    )
+    with planning.telling(found.place.at.commit):
+        return _known(call, found) or _reply(
+            call, reading.rows(sv, found, offset=offset, length=length, columns=columns)
+        )
 
 
 def _question(call: Call, wanted: Asked) -> Question:

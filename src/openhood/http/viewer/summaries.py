@@ -10,7 +10,7 @@ from starlette.responses import Response
 from openhood.base.errors import InvalidParameter
 from openhood.domain.access import Viewer
 from openhood.domain.services import Services
-from openhood.domain.viewer import croissant, libraries, summaries
+from openhood.domain.viewer import croissant, dialects, libraries, summaries
 from openhood.domain.viewer.summaries import Question, Summary
 from openhood.http.context import Call
 from openhood.http.router import Handler, Route
@@ -35,6 +35,25 @@ def _handler(name: str, summarise: Summarise) -> Handler:
     return handler
 
 
+async def get_info(call: Call) -> Response:
+    """``/info``: features, splits and sizes of configs, in the words of the release of ``datasets`` that asks."""
+    made = await call.act(summaries.info, question_of(call))
+    release = dialects.release_of(call.request.headers.get("user-agent") or "")
+    document = made.document
+    if release is not None and not call.query("config"):
+        document = dialects.info_for(document, release)
+    answer = reply(
+        call,
+        made.commit,
+        document,
+        is_public=made.is_public,
+        is_final=made.is_final,
+        variant="" if release is None else repr(release),
+    )
+    answer.headers["Vary"] += ", User-Agent"
+    return answer
+
+
 async def get_croissant_crumbs(call: Call) -> Response:
     """``/croissant-crumbs``: files and records in the words of Croissant; ``full=false``: not all fields."""
     full = (call.query("full") or "true").lower()
@@ -50,7 +69,12 @@ _MORE: dict[str, Summarise] = {
     "hub-cache": libraries.hub_cache,
 }
 ROUTES: tuple[Route, ...] = (
-    *(route(name, _handler(name, summarise)) for name, summarise in summaries.SUMMARIES.items()),
+    *(
+        route(name, _handler(name, summarise))
+        for name, summarise in summaries.SUMMARIES.items()
+        if name != "info"
+    ),
+    route("info", get_info),
     *(route(name, _handler(name, summarise)) for name, summarise in _MORE.items()),
     route("croissant-crumbs", get_croissant_crumbs),
 )

@@ -199,7 +199,8 @@ repos = Table(
     Column("created_at", Moment, nullable=False),
     Column("last_modified", Moment, nullable=False),
     UniqueConstraint("type", "namespace_key", "name_key"),
-    Index("ix_repos_owner_id", "owner_id"),
+    # With all that says who may know of it: the page of an owner of many counts them in the index alone.
+    Index("ix_repos_owner_id_type", "owner_id", "type", "visibility", "is_disabled"),
     Index(
         "ix_repos_resource_group_id",
         "resource_group_id",

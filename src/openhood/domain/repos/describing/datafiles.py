@@ -40,6 +40,7 @@ MAX_CONFIGS = 4000
 MAX_SPLITS = 30
 """More splits of one config are shown by nobody."""
 _MATCHED_CHARACTERS = 100_000_000
+_MAX_NAME = 200
 _BAD_NAME = frozenset("<>:/\\|?*")
 _NOT_OPTIONS = ("config_name", "data_files", "data_dir", "default", "features")
 
@@ -167,6 +168,10 @@ def _stated_configs(stated: object) -> list[Mapping[str, object]]:
         name = item.get("config_name") if is_mapping(item) else None
         if not isinstance(name, str):
             raise BadDatasetConfig("Each of the 'configs' of the card needs a 'config_name' that is text.")
+        if len(name) > _MAX_NAME:
+            raise BadDatasetConfig(
+                f"The name of the config '{name[:100]}…' has more than {_MAX_NAME} characters."
+            )
         if _BAD_NAME & set(name):
             raise BadDatasetConfig(
                 f"The name of the config '{name[:100]}' has one of the characters <>:/\\|?*"

@@ -29,7 +29,7 @@ _BYTES_AT_ONCE = 64 << 20
 
 # How `domain.viewer` tells a worker of files that it need not open: among the card's options, under names that no
 # card can have, since its are identifiers.
-PATHS, LABELS = "/paths", "/labels"
+PATHS, LABELS, UNLABELLED = "/paths", "/labels", "/unlabelled"
 
 
 def reader_of(name: str) -> Callable[[Given], Stream]:
@@ -149,7 +149,8 @@ class _Rows:
         column = next((name for name in features if name == self._kind.column), self._kind.column)
         made = {column: pa.array(cells, pa.struct({"bytes": pa.binary(), "path": pa.string()}))}
         if self._labels is not None or "label" in features:
-            made["label"] = pa.array([label_of(path) for path in paths], pa.string())
+            is_labelled = not self._given.options.get(UNLABELLED)
+            made["label"] = pa.array([label_of(path) if is_labelled else None for path in paths], pa.string())
         return cast_table(pa.table(made), features)
 
 

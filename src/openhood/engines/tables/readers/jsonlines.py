@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.json as paj
 from pandas.io.json import ujson_dumps, ujson_loads
 
-from openhood.base.errors import TableTooLarge, TableUnreadable
+from openhood.base.errors import TableTooLarge, TableUnreadable, TooManyColumns
 from openhood.engines.tables.features import features_of
 from openhood.engines.tables.readers.casting import cast_table
 from openhood.engines.tables.readers.given import Features, Given, Stream
@@ -28,6 +28,9 @@ Path = list[Any]
 
 MAX_DOCUMENT_BYTES = 512 << 20
 """Largest JSON that is one array or document: it is held in memory, as its structure asks for."""
+MAX_COLUMNS = 20_000
+MAX_DEPTH = 100
+"""Most levels of objects and lists; types of more are read by none of the libraries in reasonable time."""
 _MIN_BLOCK_BYTES = 16 << 10
 
 
@@ -194,8 +197,10 @@ def _mixed_in(batch: bytes) -> list[Path]:
     lines = batch.splitlines()
     try:
         return mixed_paths([orjson.loads(line) for line in lines])
-    except orjson.JSONDecodeError:
-        pass
+    except orjson.JSONDecodeError as error:
+        if "limit" in str(error):
+            # The only limit that there is: of levels. Arrow would be busy with so many for minutes.
+            raise TableUnreadable("The data is nested too deeply to be read.") from error
     try:
         return mixed_paths([ujson_loads(line) for line in lines])
     except ValueError:
@@ -210,13 +215,14 @@ def mixed_paths(examples: list[Any]) -> list[Path]:
         path, values = waiting.pop(0)
         if not values:
             continue
+        if len(path) > MAX_DEPTH:
+            raise TableUnreadable(f"The data is nested too deeply to be read: more than {MAX_DEPTH} levels.")
         if all(isinstance(value, dict) for value in values):
             names = values[0].keys()
             if path and (not names or any(value.keys() != names for value in values)):
                 found.append(path)
                 continue
-            for name in dict.fromkeys(name for value in values for name in value):
-                below = [value[name] for value in values if value.get(name) is not None]
+            for name, below in _by_name(values).items():
                 # Plain values cannot be mixed in this sense; most are.
                 if any(isinstance(value, dict | list) for value in below):
                     waiting.append(([*path, name], below))
@@ -224,6 +230,21 @@ def mixed_paths(examples: list[Any]) -> list[Path]:
             waiting.append(([*path, 0], [item for value in values for item in value if item is not None]))
         elif any(isinstance(value, dict | list) for value in values):
             found.append(path)
+    return found
+
+
+def _by_name(values: list[Any]) -> dict[str, list[Any]]:
+    """Return what objects have under each of their names, but for nulls. Raises TooManyColumns."""
+    found: dict[str, list[Any]] = {}
+    for value in values:
+        for name, below in value.items():
+            known = found.setdefault(name, [])
+            if below is not None:
+                known.append(below)
+        if len(found) > MAX_COLUMNS:
+            raise TooManyColumns(
+                f"The objects of the file have more than {MAX_COLUMNS:,} names in all, too many for columns."
+            )
     return found
 
 

@@ -17,8 +17,10 @@ function addressOf() {
 }
 
 let asked = 0;
+// Letters typed one after the other are one step back, not one each.
+let isTyping = false;
 
-async function show(address, { push }) {
+async function show(address, { push, typed = false }) {
   const number = ++asked;
   const results = document.getElementById("results");
   results.classList.add("waits");
@@ -36,11 +38,14 @@ async function show(address, { push }) {
     location.assign(address);
     return;
   }
-  swap(made);
-  if (push) history.pushState({ browse: true }, "", address);
+  swap(made, { keepsTyped: push });
+  if (!push) return;
+  if (typed && isTyping) history.replaceState({ browse: true }, "", address);
+  else history.pushState({ browse: true }, "", address);
+  isTyping = typed;
 }
 
-function swap(made) {
+function swap(made, { keepsTyped }) {
   const held = document.activeElement;
   const open = new Set([...document.querySelectorAll("#facets details[open]")].map((each) => each.dataset.keep));
   const key = held?.closest?.("#facets") ? [held.name, held.value, held.type] : null;
@@ -49,7 +54,7 @@ function swap(made) {
   document.getElementById("browse-said").textContent = document.querySelector("#results .found")?.textContent ?? "";
   const search = form.elements.search;
   const theirs = made.querySelector("#search");
-  if (document.activeElement !== search) search.value = theirs.value;
+  if (!keepsTyped || document.activeElement !== search) search.value = theirs.value;
   form.elements.sort.value = made.querySelector("#sort").value;
   for (const each of document.querySelectorAll("#facets details")) {
     if (open.has(each.dataset.keep)) each.open = true;
@@ -67,8 +72,9 @@ function startForm() {
   let timer = 0;
   const soon = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => show(addressOf(), { push: true }), WAIT_MS);
+    timer = setTimeout(() => show(addressOf(), { push: true, typed: true }), WAIT_MS);
   };
+  form.addEventListener("focusout", () => { isTyping = false; });
   form.addEventListener("input", (event) => {
     if (event.target.matches("[type=search], [type=text]")) soon();
   });
@@ -93,7 +99,10 @@ function startForm() {
       if (isPage) form.scrollIntoView();
     });
   });
-  addEventListener("popstate", () => show(location.pathname + location.search, { push: false }));
+  addEventListener("popstate", () => {
+    isTyping = false;
+    show(location.pathname + location.search, { push: false });
+  });
 }
 
 // Two thumbs on one line, in place of the two lists that work without scripts.

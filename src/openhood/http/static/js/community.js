@@ -1,4 +1,5 @@
-// Writing in discussions: preview, attachments by dropping or pasting, and questions before what cannot be undone.
+// Writing in discussions: preview, names, attachments by dropping or pasting, and questions before what cannot be undone.
+import { startMentions } from "./mentions.js";
 import { say } from "./say.js";
 
 const PREVIEW_BYTES = 65536;
@@ -111,6 +112,7 @@ function startAttaching(editor) {
 for (const editor of document.querySelectorAll("[data-editor]")) {
   startPreview(editor);
   startAttaching(editor);
+  startMentions(editor);
 }
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-confirm]");

@@ -25,6 +25,7 @@ function startPressing() {
 function startUse() {
   const use = document.querySelector("details.use");
   if (!use) return;
+  if (location.hash === "#use") use.open = true;
   document.addEventListener("click", (event) => {
     if (use.open && !use.contains(event.target)) use.open = false;
   });

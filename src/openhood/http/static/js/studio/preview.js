@@ -6,12 +6,19 @@ const COLUMNS = 8;
 
 async function show(place) {
   const { api, words } = JSON.parse(place.dataset.preview);
+  const table = await read(api, words);
+  const box = place.querySelector(".scroll");
+  if (table) box.replaceChildren(table);
+  else box.querySelector("[role=status]").textContent = words.away;
+}
+
+async function read(api, words) {
   const splits = await fetch(`${api}/splits`).then((answer) => (answer.ok ? answer.json() : null)).catch(() => null);
   const first = splits?.splits?.[0];
-  if (!first) return;
+  if (!first) return null;
   const query = new URLSearchParams({ config: first.config, split: first.split });
   const answer = await fetch(`${api}/first-rows?${query}`).catch(() => null);
-  if (!answer?.ok) return;
+  if (!answer?.ok) return null;
   const { features, rows } = await answer.json();
   const shown = features.slice(0, COLUMNS);
   const table = document.createElement("table");
@@ -27,7 +34,7 @@ async function show(place) {
     const line = body.insertRow();
     for (const { name, type } of shown) renderCell(line.insertCell(), item.row[name], type, words, name);
   }
-  place.querySelector(".scroll").replaceChildren(table);
+  return table;
 }
 
 const place = document.querySelector("[data-preview]");
