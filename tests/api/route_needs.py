@@ -33,6 +33,7 @@ PARAMETERS = {
     "config": "default",
     "split": "train",
     "row": "0",
+    "shard": "0",
     "column": "a",
     "rev": "main",
     "path": "README.md",

@@ -6,6 +6,7 @@ with a scheme that runs; `faults` finds each of them in the tree that an HTML 5 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -82,7 +83,7 @@ def _of(node: LexborNode) -> Iterator[str]:
     tag, attributes = node.tag.lower(), node.attributes
     if tag in _FORBIDDEN and not (tag == "template" and _TEMPLATE.fullmatch(attributes.get("id") or "")):
         yield f"<{tag}>"
-    if tag == "script" and (not str(attributes.get("src")).startswith("/static/") or node.text().strip()):
+    if tag == "script" and _may_run(node):
         yield f"a script: {node.html}"
     if tag == "link" and not str(attributes.get("href")).startswith(("/", "http://hub.test/")):
         yield f"a link: {node.html}"
@@ -95,6 +96,14 @@ def _of(node: LexborNode) -> Iterator[str]:
             yield f"<{tag} {name}={value!r}>"
         if name in _ADDRESSES:
             yield from _address(tag, name, value or "")
+
+
+def _may_run(node: LexborNode) -> bool:
+    """Whether a script is anything but a file of the hub's own, or facts as JSON, which browsers never run."""
+    attributes, text = node.attributes, node.text().strip()
+    if set(attributes) == {"type", "id"} and attributes["type"] == "application/json":
+        return not isinstance(json.loads(text), dict)
+    return not str(attributes.get("src")).startswith("/static/") or bool(text)
 
 
 def _address(tag: str, name: str, value: str) -> Iterator[str]:

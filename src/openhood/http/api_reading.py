@@ -16,6 +16,7 @@ from types import FunctionType
 from pydantic import BaseModel
 
 _OURS = "openhood.http."
+_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 _ASKING = {"query": "string", "query_list": "array", "query_flag": "boolean", "query_int": "integer"}
 _FORMS = ("read_form", "is_form")
 _OBJECTS = ("read_object", "read_json")
@@ -55,7 +56,9 @@ def read(handler: Callable[..., object]) -> Reading:
 
 
 def _follow(function: FunctionType, found: Reading, seen: set[FunctionType]) -> None:
-    node = _functions(function.__module__).get(function.__name__)
+    known = _functions(function.__module__)
+    # One that was made by a function is found by its line, whatever it is called.
+    node = known.get(function.__name__) or known.get(function.__code__.co_firstlineno)
     if node is None or function in seen:
         return
     seen.add(function)
@@ -64,6 +67,8 @@ def _follow(function: FunctionType, found: Reading, seen: set[FunctionType]) -> 
         if owner == "call" and name in _ASKING:
             _ask(each, _ASKING[name], function.__globals__, found)
             continue
+        if owner == "call" and name == "act" and each.args and isinstance(each.args[0], ast.Name):
+            name, owner = each.args[0].id, ""
         target = _target(name, owner, function.__globals__)
         if not isinstance(target, FunctionType) or not target.__module__.startswith(_OURS):
             continue
@@ -132,10 +137,11 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
 
 
 @cache
-def _functions(module: str) -> Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Return a module's functions as trees; none where its source is not at hand."""
+def _functions(module: str) -> Mapping[str | int, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return a module's functions as trees: by name, those inside others by line; none where its source is not at hand."""
     try:
         tree = ast.parse(inspect.getsource(sys.modules[module]))
     except (OSError, TypeError):
         return {}
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    inner = {node.lineno: node for node in ast.walk(tree) if isinstance(node, _FUNCTION)}
+    return inner | {node.name: node for node in tree.body if isinstance(node, _FUNCTION)}

@@ -36,6 +36,11 @@ GROUPS = (
     ),
     Group("access", "Access requests", "Gated repositories: who asked, and who may read."),
     Group("search", "Search", "Finding repositories by name, text, tag, popularity and relation."),
+    Group(
+        "viewer",
+        "Dataset viewer",
+        "Rows, search, conditions, statistics, SQL and edits of datasets, in place.",
+    ),
     Group("collections", "Collections", "Lists of repositories that somebody put together."),
     Group("community", "Likes, follows and activity", "Likes, followers, pictures and what happened lately."),
     Group("account", "Your account", "Profile, tokens, sessions, second factor, watching and notifications."),
@@ -88,6 +93,14 @@ GROUP_OF: Mapping[str, str] = {
     "api.follows": "community",
     "api.collections": "collections",
     "api.webhooks": "webhooks",
+    "api.parquet": "viewer",
+    "viewer.rows": "viewer",
+    "viewer.search": "viewer",
+    "viewer.queries": "viewer",
+    "viewer.summaries": "viewer",
+    "viewer.sql": "viewer",
+    "viewer.diff": "viewer",
+    "viewer.edit": "viewer",
 }
 """The group of each module whose routes are described. All others are pages, or protocols of git, LFS and Xet."""
 
@@ -107,6 +120,9 @@ PARTS: Mapping[str, Part] = {
     "number": Part("number", "Number of the discussion or pull request.", "1"),
     "comment": Part("comment", "Id of the comment.", "65f0c0ffee65f0c0ffee65f0"),
     "status": Part("status", "`pending`, `accepted` or `rejected`.", "pending"),
+    "config": Part("config", "Config of the dataset.", "default"),
+    "split": Part("split", "Split of the config.", "train"),
+    "shard": Part("shard", "Number of the Parquet file within its split, from 0.", "0"),
     "sha": Part("sha", "`fileOid` or SHA-256 of the file.", "0" * 40),
     "publisher": Part("publisher", "Id of the trusted publisher.", "65f0c0ffee65f0c0ffee65f0"),
     "u": Part("user", "Name of the user.", "alice"),
@@ -129,6 +145,10 @@ PARTS: Mapping[str, Part] = {
 }
 
 SUMMARIES: Mapping[str, str] = {
+    "viewer.search.search": "Answer with a page of the rows that hold some words, best first.",
+    "viewer.sql.list_views": "Answer with the views that a statement of the SQL console may name.",
+    "viewer.sql.run_sql": "Run a statement of SQL over the splits of datasets.",
+    "viewer.edit.edit": "Change cells, add and delete rows of a split, by a commit or a pull request.",
     "api.collections.post_collection": "Create a collection; 409 tells the `slug` of one that is there already.",
     "api.tree.find_paths": "Tell what is at some paths of a repository.",
     "api.tree.compare": "Answer with the difference of two revisions, or with `git diff --raw`.",
@@ -252,13 +272,24 @@ QUERY: Mapping[str, str] = {
     "rewriteHistory": "Also rewrite the history in which the file is.",
     "state": "Only what is in this state.",
     "status": "Only what is in this state.",
+    "revision": "Branch, tag, commit or `refs/pr/N`; `main` where it is left out.",
+    "config": "Config of the dataset.",
+    "split": "Split of the config.",
+    "offset": "Number of the first row, counted from 0.",
+    "length": "Most rows in one answer, 100 at most.",
+    "columns": "Only these columns; may be repeated.",
+    "query": "Words to be found in the rows.",
+    "where": 'Condition that rows must meet, such as `"score">7 AND "genre"=\'drama\'`.',
+    "orderby": 'Column to sort by, such as `"score" DESC`.',
+    "base": "Revision to compare with.",
+    "key": "Columns that name a row, separated by commas; `none` compares rows by content.",
 }
 """What parameters of the query mean that mean the same everywhere."""
 
 READ_BY_ANYBODY_IF_POSTED = ("/api/quicksearch", "/api/validate-yaml", "/api/credentials/revoke", "/oauth/")
 """Beginnings of paths to which anybody may post."""
 
-QUESTIONS = ("/paths-info/",)
+QUESTIONS = ("/paths-info/", "/viewer/sql")
 """What is in paths that are posted to only to ask for something long."""
 
 PERSONAL = (

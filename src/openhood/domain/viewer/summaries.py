@@ -382,7 +382,10 @@ def opt_in_out_urls(sv: Services, viewer: Viewer, asked: Question) -> Summary:
 
 
 def presidio_entities(sv: Services, viewer: Viewer, asked: Question) -> Summary:
-    """``/presidio-entities``: nothing here looks for personal data. Raises PersonalDataNotScanned."""
+    """``/presidio-entities``: nothing here looks for personal data.
+
+    Raises PersonalDataNotScanned.
+    """
     at = planning.locate(sv, viewer, asked.repo_id, asked.revision)
     raise PersonalDataNotScanned(
         "This hub does not scan datasets for personal data.",

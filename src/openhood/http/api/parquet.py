@@ -36,7 +36,7 @@ async def get_parquet_file(call: Call) -> Response:
     """Redirect to one Parquet file of a split, by its number."""
     made = await call.act(summaries.parquet, _question(call, call.params["config"]))
     files = _of_split(_places(made), call.params["config"], call.params["split"])
-    number = call.params["number"]
+    number = call.params["shard"]
     if not number.isascii() or not number.isdigit() or int(number) >= len(files):
         raise EntryNotFound(
             f"This split has {len(files)} Parquet files: ask for 0.parquet"
@@ -96,7 +96,7 @@ ROUTES: tuple[Route, ...] = (
     Route(("GET",), f"{_ROOT}/parquet/{{config}}/{{split}}", list_parquet, fixed={"type": "datasets"}),
     Route(
         ("GET",),
-        f"{_ROOT}/parquet/{{config}}/{{split}}/{{number}}.parquet",
+        f"{_ROOT}/parquet/{{config}}/{{split}}/{{shard}}.parquet",
         get_parquet_file,
         fixed={"type": "datasets"},
         bucket="resolvers",

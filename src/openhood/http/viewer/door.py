@@ -48,17 +48,22 @@ class Asked:
 
 def asked(call: Call, *, config: bool = False, split: bool = False) -> Asked:
     """Return what a question is about. Raises MissingRequiredParameter where what is needed is missing."""
-    names = ("config", "split")
-    values = {name: call.query(name) or "" for name in names}
-    for name, is_needed in zip(names, (config or split, split), strict=True):
-        if is_needed and not values[name]:
+    found = Asked(
+        call.repo_id,
+        call.query("config") or "",
+        call.query("split") or "",
+        call.query("revision") or "main",
+    )
+    for name, value, is_needed in (("config", found.config, config or split), ("split", found.split, split)):
+        if is_needed and not value:
             raise MissingRequiredParameter(f"Parameter '{name}' is required")
-    return Asked(call.repo_id, values["config"], values["split"], call.query("revision") or "main")
+    return found
 
 
 def page_of(call: Call) -> tuple[int, int]:
     """Return offset and length in rows. Raises InvalidParameter."""
-    offset, length = (_number(call, name, default) for name, default in (("offset", 0), ("length", MAX_PAGE)))
+    offset = _number("offset", call.query("offset"), 0)
+    length = _number("length", call.query("length"), MAX_PAGE)
     if offset < 0:
         raise InvalidParameter("Parameter 'offset' must be greater or equal to 0")
     if not 0 <= length <= MAX_PAGE:
@@ -158,9 +163,8 @@ def _etag(call: Call, commit: Oid, variant: str) -> str:
     return f'"{hashlib.blake2b(asked_for, digest_size=12).hexdigest()}"'
 
 
-def _number(call: Call, name: str, default: int) -> int:
-    text = call.query(name)
-    if text is None or text == "":
+def _number(name: str, text: str | None, default: int) -> int:
+    if not text:
         return default
     try:
         return int(text)
