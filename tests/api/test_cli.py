@@ -13,10 +13,12 @@ from typer.testing import CliRunner, Result
 from openhood import __version__
 from openhood.base.errors import RepoNotFound
 from openhood.base.names import RepoId, RepoType
+from openhood.cli.doctor import check_sandbox
 from openhood.cli.main import app
 from openhood.domain.access import SYSTEM, Need
 from openhood.domain.accounts import sign_in
 from openhood.domain.repos import lookup
+from openhood.engines.tables.jail import landlock_version
 from openhood.testing.databases import migrated_sqlite
 from openhood.testing.hub import HubUnderTest
 
@@ -338,7 +340,7 @@ def test_doctor_finds_a_sound_installation(hub: Terminal) -> None:
     assert document["ok"], result.output
     assert result.exit_code == 0
     names = [each["name"] for each in document["checks"]]
-    assert names[:4] == ["Python", "git", "git-lfs", "data directory"]
+    assert names[:5] == ["Python", "git", "git-lfs", "viewer's sandbox", "data directory"]
     assert {"secret key", "database", "object store", "port", "localhost", "clock"} <= set(names)
     assert "The hub can run." in hub.run("doctor", OPENHOOD_PORT="0").stdout
 
@@ -364,6 +366,13 @@ def test_doctor_names_what_is_wrong(hub: Terminal, tmp_path: Path) -> None:
     assert _status(hub, "secret key", OPENHOOD_SECRET_KEY="short") == "warn"
     (hub.data / "secret_key").chmod(0o644)
     assert _status(hub, "secret key") == "warn"
+
+
+def test_doctor_warns_of_a_kernel_without_a_sandbox() -> None:
+    old, new = check_sandbox(0), check_sandbox(4)
+    assert (old.status, new.status) == ("warn", "ok")
+    assert "Linux 5.13" in old.remedy
+    assert check_sandbox(landlock_version()).status == ("ok" if landlock_version() else "warn")
 
 
 def test_doctor_sees_a_port_that_is_taken(hub: Terminal) -> None:

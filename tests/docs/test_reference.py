@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from openhood.base.settings import load_settings
 from openhood.base.errors import ViewerError
+from openhood.base.settings import load_settings
 from openhood.cli import reference
 from openhood.cli.main import app
 from openhood.http.routes import ROUTES

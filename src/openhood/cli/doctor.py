@@ -22,6 +22,7 @@ from openhood.base.errors import HubError
 from openhood.base.settings import Settings, mask_url
 from openhood.cli.options import Config, Data, has_hub, settings_of
 from openhood.cli.output import EXIT_PROBLEM, AsJson, out, refusals, write_json
+from openhood.engines.tables.jail import landlock_version
 
 MIN_PYTHON = (3, 11)
 MIN_GIT = (2, 30)
@@ -77,6 +78,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield check_python(sys.version_info[:3])
     yield check_git()
     yield check_git_lfs()
+    yield check_sandbox(landlock_version())
     yield check_data_dir(settings.data_dir)
     if settings.data_dir.is_dir():
         yield check_space(settings.data_dir)
@@ -119,6 +121,19 @@ def check_git_lfs() -> Check:
             "Only clones made on this machine need it: install git-lfs for them.",
         )
     return Check("git-lfs", "ok", text)
+
+
+def check_sandbox(version: int) -> Check:
+    """Can the kernel keep the processes that read datasets away from everything else? ``version`` is Landlock's."""
+    if version:
+        return Check("viewer's sandbox", "ok", f"Landlock {version}")
+    return Check(
+        "viewer's sandbox",
+        "warn",
+        "no Landlock",
+        "Run the hub on Linux 5.13 or newer: without it, processes that read strangers' datasets are bounded in "
+        "memory, time and files only.",
+    )
 
 
 def check_data_dir(path: Path) -> Check:

@@ -55,6 +55,15 @@ def confine(config: dict[str, Any]) -> None:
         _landlock(config["read"], config["write"])
 
 
+def landlock_version() -> int:
+    """Return which version of Landlock the kernel has; 0 where it has none (or is not Linux)."""
+    try:
+        version: int = ctypes.CDLL(None).syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
+    except (OSError, AttributeError):
+        return 0
+    return max(0, version)
+
+
 def hide_paths(text: str) -> str:
     """Return a message without the directories of this machine that libraries put into theirs."""
     return _PATH.sub(lambda found: "…/" + found[0].rsplit("/", 1)[1], text)
@@ -75,10 +84,10 @@ def _limit(memory_bytes: int, file_bytes: int) -> None:
 
 
 def _landlock(readable: Sequence[str], writable: Sequence[str]) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
+    version = landlock_version()
     if version < 1:
         return
+    libc = ctypes.CDLL(None, use_errno=True)
     handled = _READ | _WRITE
     handled |= _REFER if version >= 2 else 0
     handled |= _TRUNCATE if version >= 3 else 0
