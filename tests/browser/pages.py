@@ -118,6 +118,8 @@ def _repositories() -> tuple[Kind, ...]:
         Kind("model-visitor", MODEL),
         Kind("dataset", IMAGES),
         Kind("dataset-tables", TABLES),
+        Kind("studio", f"{TABLES}/viewer", "ada"),
+        Kind("studio-images", f"{IMAGES}/viewer"),
         Kind("space", SPACE),
         Kind("gated", GATED),
         Kind("gate", f"{GATED}/ask-access", "guest"),

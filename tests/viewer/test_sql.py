@@ -89,3 +89,15 @@ def test_a_private_dataset_is_not_there_for_others(desk: Desk) -> None:
     assert _run(desk, private, "FROM train").json()["rows"] == [[1]]
     assert _run(desk, private, "FROM train", by=desk.bob).status_code == 404
     assert desk.ask(private, "sql", by=desk.stranger).status_code == 401
+
+
+def test_what_a_gate_hides_is_kept_by_no_shared_cache_regression(desk: Desk) -> None:
+    gated = desk.make({"train.csv": "n\n1\n"}, gated="auto")
+    mine = desk.ask(gated, "sql")
+    assert mine.headers["Cache-Control"] == "private, max-age=120"
+    refused = desk.ask(gated, "sql", by=desk.bob)
+    assert refused.status_code == 404
+    assert refused.headers["Cache-Control"] == "no-store"
+    accepted = desk.bob.post(f"/datasets/{gated}/ask-access", json={})
+    assert accepted.status_code < 400, accepted.text
+    assert desk.ask(gated, "sql", by=desk.bob).json()["views"][0]["name"] == "train"

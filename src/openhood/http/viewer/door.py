@@ -31,6 +31,9 @@ DIALECT = "viewer"
 MAX_PAGE = 100
 """Most rows of one answer, as in the original."""
 _GOOD_S, _ERROR_S = 120, 10
+_VARY = "Authorization, Cookie, Origin"
+_HIDDEN = (RepoNotFound, GatedRepo, Unauthorized, InvalidCredentials, RepoDisabled)
+"""Refusals of those who may not see a dataset, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def reply(
     headers = {
         "X-Revision": commit,
         "Cache-Control": f"{scope}, max-age={_GOOD_S}" if is_final else "no-store",
-        "Vary": "Authorization, Cookie, Origin",
+        "Vary": _VARY,
     }
     if is_final:
         headers["ETag"] = _etag(call, commit, variant)
@@ -109,7 +112,14 @@ def reply(
 def render_error(error: HubError, headers: dict[str, str]) -> Response:
     """Return a refusal as the original writes it; `http.errors` calls this."""
     code, status, message = _as_the_original(error)
-    headers = {**headers, "X-Error-Code": code, "Cache-Control": f"max-age={_ERROR_S}"}
+    # Whoever is let in a moment later is not to be told the old refusal by a cache.
+    is_of_access = isinstance(error, _HIDDEN)
+    headers = {
+        **headers,
+        "X-Error-Code": code,
+        "Cache-Control": "no-store" if is_of_access else f"private, max-age={_ERROR_S}",
+        "Vary": _VARY,
+    }
     if "commit" in error.facts:
         headers["X-Revision"] = str(error.facts["commit"])
     body: dict[str, object] = {"error": message}
@@ -133,7 +143,7 @@ def _as_the_original(error: HubError) -> tuple[str, int, str]:
             404,
             f"The dataset has been renamed. Please use the current dataset name: {error.new}.",
         )
-    if isinstance(error, RepoNotFound | GatedRepo | Unauthorized | InvalidCredentials | RepoDisabled):
+    if isinstance(error, _HIDDEN):
         why = error.message if isinstance(error, GatedRepo) else "The dataset does not exist"
         if error.status == 401:
             return (

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from openhood.base.errors import BadRequest
 from openhood.domain.viewer import console
+from openhood.domain.viewer.links import is_open
 from openhood.http import bodies
 from openhood.http.context import Call
 from openhood.http.router import Route
@@ -34,7 +35,7 @@ async def list_views(call: Call) -> Response:
         }
         for view in views
     ]
-    is_public = bool(views) and not views[0].place.repo.is_private
+    is_public = bool(views) and is_open(views[0].place.repo)
     return reply(call, commit, {"views": found}, is_public=is_public)
 
 
