@@ -67,15 +67,17 @@ def check(answer: httpx.Response, path: str) -> None:
     if not answer.headers.get("Content-Type", "").startswith("text/html"):
         assert policy or answer.headers["Content-Disposition"].startswith("attachment"), path
         return
+    # A table that other sites show in a frame acts for nobody; every other page is in no frame.
+    is_framed = "/embed/" in urlsplit(path).path and answer.status_code == 200
     for part in (
         "default-src 'self'",
         "script-src 'self'",
         "object-src 'none'",
         "base-uri 'none'",
-        "frame-ancestors 'none'",
+        "frame-ancestors *" if is_framed else "frame-ancestors 'none'",
     ):
         assert part in policy, path
-    assert answer.headers["X-Frame-Options"] == "DENY", path
+    assert answer.headers.get("X-Frame-Options") == (None if is_framed else "DENY"), path
     assert faults(answer.text) == [], path
 
 

@@ -77,6 +77,17 @@ class Stage:
             self.extra += [f"{content.repo.web_path}/commit/{tip.commit_oid}"]
             self.extra += [f"{content.repo.web_path}/compare/main...{quote('refs/heads/main', safe='')}"]
 
+        table = Content(sv, "mallory/t", kind=RepoType.DATASET)
+        table.commit({"data/train.csv": self._table(), "README.md": b"# A table"}, message="A table")
+        for page in ("viewer", "embed/viewer"):
+            for place in ("", "/default", "/default/train", "/default/train?where=" + quote(PAYLOADS[0])):
+                self.extra.append(f"/datasets/mallory/t/{page}{place}")
+
+    @staticmethod
+    def _table() -> bytes:
+        rows = "\n".join('"' + each.replace('"', '""') + '",1' for each in PAYLOADS)
+        return f"{json.dumps(PAYLOADS[0])},n\n{rows}\n".encode()
+
     @staticmethod
     def _files() -> Iterator[tuple[str, bytes | Large | Link | None]]:
         fields = "\n".join(f"  {json.dumps(each[:200])}: text" for each in PAYLOADS)
@@ -109,7 +120,6 @@ class Stage:
         ]
         cells[1]["outputs"] = outputs  # type: ignore[assignment]
         notebook = {"nbformat": 4, "metadata": {"language_info": {"name": PAYLOADS[0]}}, "cells": cells}
-        rows = "\n".join('"' + each.replace('"', '""') + '",1' for each in PAYLOADS)
         yield "README.md", card.encode()
         yield "other.md", ALL.encode()
         yield "notes.txt", LONG.encode()
@@ -118,7 +128,7 @@ class Stage:
         yield "evil.pdf", b"%PDF-1.4 <script>"
         yield "code.py", ('"""' + LONG + '"""').encode()
         yield "demo.ipynb", json.dumps(notebook).encode()
-        yield "table.csv", f"{json.dumps(PAYLOADS[0])},n\n{rows}\n".encode()
+        yield "table.csv", Stage._table()
         yield "config.json", json.dumps({"model_type": PAYLOADS[0], "architectures": [PAYLOADS[8]]}).encode()
         yield "link", Link(PAYLOADS[0])
         tensors = {f"{each} {number}": ("F32", [1], f32(number)) for number, each in enumerate(PAYLOADS)}
