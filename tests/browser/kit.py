@@ -46,12 +46,13 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 @dataclass(frozen=True)
 class LiveHub:
-    """A running hub: ``passwords`` by the name of the person."""
+    """A running hub: ``passwords`` by the name of the person, ``addresses`` of pages that no name leads to."""
 
     url: str
     data_dir: Path
     server: Server
     passwords: dict[str, str]
+    addresses: dict[str, str] = field(default_factory=dict)
     _sessions: dict[str, list[dict[str, str]]] = field(default_factory=dict)
 
     @contextmanager

@@ -12,9 +12,12 @@ import math
 import pickle
 import re
 import struct
+import time
 import wave
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -27,6 +30,7 @@ SPACE = "/spaces/fjord-labs/tide-table"
 GATED = "/yuki/kana-ocr"
 SHELF = "/ada/every-kind-of-file"
 ORG = "/organizations/fjord-labs/settings"
+CALLBACK = "http://localhost:9000/signed-in"
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,19 @@ def dress(hub: LiveHub) -> None:
             "watched": [{"type": "org", "name": "fjord-labs"}], "url": "https://ci.example.org/hook", "domains": ["repo"],
         }))  # fmt: skip
         _done(ada.post(f"{ORG}/resource-groups", data={"do": "create", "name": "Release team"}))
+        _done(ada.post("/settings/connected-applications", data={
+            "kind": "public", "name": "Harbour dashboard", "redirects": CALLBACK,
+            "scope": ["openid", "profile", "read-repos"],
+        }))  # fmt: skip
         _done(
             ada.post(
                 f"{ORG}/service-accounts", data={"do": "create", "name": "fjord-builder", "role": "write"}
             )
         )
+        # What a webhook is told about.
+        _done(ada.post(f"/api/models{MODEL}/branch/longer-context", json={}))
+        invited = ada.post(f"{ORG}/invitations", data={"do": "invite", "whom": "guest", "role": "write"})
+        hub.addresses["invitation"] = _in_text(invited, r"/invitations/[\w-]+")
 
 
 def kinds(hub: LiveHub) -> tuple[Kind, ...]:
@@ -72,11 +84,18 @@ def kinds(hub: LiveHub) -> tuple[Kind, ...]:
         pull = next(each["num"] for each in talks if each["isPullRequest"])
         talk = next(each["num"] for each in talks if not each["isPullRequest"])
         collection = ada.get("/api/collections?owner=fjord-labs").json()[0]["slug"]
-        group = _found(ada, f"{ORG}/resource-groups", rf"{ORG}/resource-groups/(\w+)")
-        webhook = _found(ada, "/settings/webhooks", r"/settings/webhooks/(\w+)")
+        merged = ada.get(f"/api{TABLES}/discussions").json()["discussions"]
+        rows = next(each["num"] for each in merged if each["isPullRequest"])
+        found = {
+            "group": _found(ada, f"{ORG}/resource-groups", rf"{ORG}/resource-groups/\w+"),
+            "application": _found(ada, "/settings/connected-applications", r"/settings/applications/[\w-]+"),
+            "webhook": _found(ada, "/settings/webhooks", r"/settings/webhooks/\w+"),
+        }
+        found["delivery"] = _found(ada, found["webhook"], r"/settings/webhooks/\w+/deliveries/\w+")
+        hub.addresses.update(found)
     return (
-        *_front(), *_repositories(), *_files(), *_changes(commit, pull, talk), *_people(collection),
-        *_settings(webhook, group), *_administration(), *_errors(),
+        *_front(), *_repositories(), *_files(), *_studios(), *_changes(commit, pull, talk, rows),
+        *_people(collection), *_settings(hub.addresses), *_administration(), *_errors(),
     )  # fmt: skip
 
 
@@ -118,8 +137,6 @@ def _repositories() -> tuple[Kind, ...]:
         Kind("model-visitor", MODEL),
         Kind("dataset", IMAGES),
         Kind("dataset-tables", TABLES),
-        Kind("studio", f"{TABLES}/viewer", "ada"),
-        Kind("studio-images", f"{IMAGES}/viewer"),
         Kind("space", SPACE),
         Kind("gated", GATED),
         Kind("gate", f"{GATED}/ask-access", "guest"),
@@ -161,7 +178,26 @@ def _files() -> tuple[Kind, ...]:
     )
 
 
-def _changes(commit: str, pull: int, talk: int) -> tuple[Kind, ...]:
+def _studios() -> tuple[Kind, ...]:
+    where = quote('"weather" = \'gale\' AND "delay_minutes" > 60')
+    return (
+        Kind("studio", f"{TABLES}/viewer"),
+        Kind("studio-filtered", f"{TABLES}/viewer/default/train?where={where}&orderby=%22tonnes%22%20DESC"),
+        Kind("studio-none", f"{TABLES}/viewer/default/train?where=%22tonnes%22%20%3C%200"),
+        Kind("studio-mistake", f"{TABLES}/viewer/default/train?where=tonnes%20%3E%3E%20much"),
+        Kind("studio-conditions", f"{TABLES}/viewer/default/train?view=filters"),
+        Kind("studio-sql", f"{TABLES}/viewer/default/train?view=sql"),
+        Kind("studio-edit", f"{TABLES}/viewer/default/train?view=edit", "ada"),
+        Kind("studio-diff", f"{TABLES}/viewer/default/train?view=diff"),
+        Kind("studio-use", f"{TABLES}/viewer/default/train?view=use"),
+        Kind("studio-row", f"{TABLES}/viewer/default/train?row=3"),
+        Kind("studio-images", f"{IMAGES}/viewer"),
+        Kind("studio-lines", "/datasets/yuki/kana-strokes/viewer"),
+        Kind("embed", f"{TABLES}/embed/viewer"),
+    )
+
+
+def _changes(commit: str, pull: int, talk: int, rows: int) -> tuple[Kind, ...]:
     talks = f"{MODEL}/discussions"
     return (
         Kind("commits", f"{MODEL}/commits/main"),
@@ -177,6 +213,8 @@ def _changes(commit: str, pull: int, talk: int) -> tuple[Kind, ...]:
         Kind("pull-request", f"{talks}/{pull}", "ada"),
         Kind("pull-commits", f"{talks}/{pull}/commits", "ada"),
         Kind("pull-files", f"{talks}/{pull}/files", "ada"),
+        Kind("pull-merged", f"{TABLES}/discussions/{rows}"),
+        Kind("pull-rows", f"{TABLES}/discussions/{rows}/files"),
     )
 
 
@@ -196,19 +234,32 @@ def _people(collection: str) -> tuple[Kind, ...]:
     )
 
 
-def _settings(webhook: str, group: str) -> tuple[Kind, ...]:
+def _settings(addresses: Mapping[str, str]) -> tuple[Kind, ...]:
     own = ("account", "appearance", "password", "second-factor", "tokens", "connected-applications", "webhooks",
            "notifications", "organizations")  # fmt: skip
     org = ("profile", "members", "invitations", "resource-groups", "tokens", "service-accounts", "audit-log")
     return (
         *(Kind(f"settings-{each}", f"/settings/{each}", "ada") for each in own),
-        Kind("settings-webhook", f"/settings/webhooks/{webhook}", "ada"),
+        Kind("settings-webhook", addresses["webhook"], "ada"),
+        Kind("settings-delivery", addresses["delivery"], "ada"),
+        Kind("settings-application", addresses["application"], "ada"),
         Kind("new-organization", "/organizations/new", "ada"),
         *(Kind(f"organization-{each}", f"{ORG}/{each}", "ada") for each in org),
-        Kind("organization-group", f"{ORG}/resource-groups/{group}", "ada"),
+        Kind("organization-group", addresses["group"], "ada"),
         Kind("organization-service", f"{ORG}/service-accounts/fjord-builder", "ada"),
         Kind("device", "/device", "ada"),
+        Kind("invitation", addresses["invitation"], "guest"),
+        Kind("consent", f"/oauth/authorize?{_consent(addresses['application'])}", "mateo"),
     )
+
+
+def _consent(application: str) -> str:
+    """Return what a program asks for when somebody signs in to it with the hub."""
+    return urlencode({
+        "client_id": application.rsplit("/", 1)[1], "redirect_uri": CALLBACK, "response_type": "code",
+        "scope": "openid profile read-repos", "state": "harbour", "code_challenge_method": "S256",
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    })  # fmt: skip
 
 
 def _administration() -> tuple[Kind, ...]:
@@ -233,6 +284,7 @@ def _administration() -> tuple[Kind, ...]:
 def _errors() -> tuple[Kind, ...]:
     return (
         Kind("not-found", "/nobody/nothing", "ada", status=404),
+        Kind("not-found-visitor", "/nobody/nothing", status=404),
         Kind("no-file", f"{MODEL}/blob/main/no-such-file.txt", status=404),
         Kind("forbidden", "/admin", "mateo", status=403),
         Kind("wrong-filter", "/models?cursor=broken", status=400),
@@ -263,9 +315,20 @@ def _shelf(ada: httpx.Client) -> None:
 
 
 def _found(client: httpx.Client, path: str, pattern: str) -> str:
-    found = re.search(pattern, client.get(path).text)
-    assert found is not None, f"{path} shows nothing like {pattern}"
-    return found[1]
+    """Return an address that a page names, once it does: some are written after the answer."""
+    for _ in range(50):
+        found = re.search(pattern, client.get(path).text)
+        if found is not None:
+            return found.group()
+        time.sleep(0.2)
+    raise AssertionError(f"{path} shows nothing like {pattern}")
+
+
+def _in_text(answer: httpx.Response, pattern: str) -> str:
+    _done(answer)
+    found = re.search(pattern, answer.text)
+    assert found is not None, f"{answer.request.url} shows nothing like {pattern}"
+    return found.group()
 
 
 def _done(answer: httpx.Response) -> None:

@@ -145,3 +145,31 @@ def test_a_dataset_page_leads_here(desk: Desk, films: str) -> None:
     page = _page(desk, f"/datasets/{films}").text
     assert f'href="/datasets/{films}/viewer"' in page
     assert "data-preview=" in page
+
+
+def test_a_pull_request_leads_to_its_rows(desk: Desk, films: str) -> None:
+    edited = desk.alice.post(
+        f"/api/datasets/{films}/viewer/edit",
+        json={
+            "config": "default",
+            "split": "train",
+            "summary": "A title",
+            "changes": [{"row_idx": 3, "column": "title", "value": "Playtime"}],
+            "deleted": [5],
+        },
+    ).json()
+    files = _page(desk, f"/datasets/{films}/discussions/{edited['pullRequestNum']}/files").text
+    found = re.search(rf'href="(/datasets/{films}/viewer\?[^"]*)">Rows that changed', files)
+    assert found, files[:2000]
+    address = html.unescape(found[1])
+    assert edited["commitOid"] in address
+    assert _page(desk, address).status_code == 200
+    asked = dict(each.split("=") for each in address.partition("?")[2].split("&"))
+    assert asked.pop("view") == "diff"
+    rows = desk.get(films, "diff", config="default", split="train", key="id", **asked)
+    assert rows["counts"] == {"added": 0, "removed": 1, "changed": 1, "unchanged": 248}
+
+
+def test_no_table_no_rows_to_compare(desk: Desk, films: str) -> None:
+    commit = desk.commit(films, {"README.md": "# Films"})
+    assert "Rows that changed" not in _page(desk, f"/datasets/{films}/commit/{commit}").text

@@ -25,8 +25,11 @@ from openhood.domain.viewer.types import DataFile, MadeFile, Tables
 from openhood.infra.workers import Answer
 
 HEAD_ROWS = 100
-_SOON_S = 1.0
-"""A page that the beginning of the files may answer waits so long for the whole split."""
+_SOON_S, _SMALL_SOON_S = 1.0, 5.0
+"""A page that the beginning of the files may answer waits so long for the whole split: longer where it is small, since
+what is short of a second's work is late only because the machine is busy.
+"""
+_SMALL_BYTES = 1_000_000
 _FIRST_FILES = (2, 100)
 _GIANT_BYTES = 256 * 1024**2
 _RECUT_WAIT_S = 20.0
@@ -163,7 +166,8 @@ def _read_page(
     """Return a page and whether it is final."""
     params = {"offset": offset, "length": length, "columns": columns, "links": found.links}
     try:
-        ready = tables.tables_of(sv, found.place, wait_s=_SOON_S)
+        is_small = found.place.split.size_bytes <= _SMALL_BYTES
+        ready = tables.tables_of(sv, found.place, wait_s=_SMALL_SOON_S if is_small else _SOON_S)
     except ViewerNotReady:
         if offset + length <= HEAD_ROWS:
             body = _read_head(sv, found, params)

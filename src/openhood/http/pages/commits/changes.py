@@ -5,12 +5,13 @@ Used by commits, comparisons and pull requests alike; ``commits/change.html`` dr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from openhood.base.errors import GatedRepo
-from openhood.base.names import Oid
+from openhood.base.names import Oid, RepoType
 from openhood.domain.repos.comparing import MAX_FILES, ChangedFile
 from openhood.domain.repos.types import Repo
 from openhood.domain.reviews import seeing
@@ -25,6 +26,9 @@ _LINES_OF_ONE = 400
 _LINES_IN_ALL = 3_000
 _LINES_ALONE = 15_000
 _MOST = 1_000_000
+_TABLE = re.compile(
+    r"\.(?:csv|tsv|jsonl?|ndjson|parquet|arrow|txt)(?:\.(?:gz|bz2|xz|zst|lz4))?$", re.IGNORECASE
+)
 _NO_PATCH = FilePatch("", (), is_binary=False, is_cut=True)
 
 
@@ -107,6 +111,7 @@ class ChangeShown:
     before: str | None
     after: str | None
     alone: str | None
+    rows_href: str | None
     gate: str | None = None
 
 
@@ -164,7 +169,17 @@ def _arrange(call: Call, change: seeing.Change) -> ChangeShown:
         before=_other(call, p=str(number - 1) if number > 1 else None) if number and alone is None else None,
         after=_other(call, p=str(number + 1)) if has_more else None,
         alone=alone,
+        rows_href=_rows_href(change),
     )
+
+
+def _rows_href(change: seeing.Change) -> str | None:
+    """Return where the data studio compares the rows of both sides; None where no table of a dataset changed."""
+    is_table = any(_TABLE.search(display_name(each.path)) for each in change.files)
+    if change.repo.type is not RepoType.DATASET or not is_table or not (change.base and change.head):
+        return None
+    query = urlencode({"revision": change.head, "base": change.base, "view": "diff"})
+    return f"{quote(change.repo.web_path)}/viewer?{query}"
 
 
 def _file(
@@ -224,4 +239,6 @@ def _other(call: Call, **changed: str | None) -> str:
 
 
 def _gated(message: str) -> ChangeShown:
-    return ChangeShown((), (), 0, False, 0, 0, 0, 0, None, False, "", "", None, None, None, gate=message)
+    return ChangeShown(
+        (), (), 0, False, 0, 0, 0, 0, None, False, "", "", None, None, None, None, gate=message
+    )

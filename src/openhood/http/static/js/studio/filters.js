@@ -1,4 +1,6 @@
-// Conditions chosen from lists, written as the text that the hub understands.
+// Conditions chosen from lists; what was typed into the text beside them stays.
+import { condition, joined } from "./conditions.js";
+
 const NUMBERS = ["=", "<>", ">", ">=", "<", "<="];
 
 export function setup(studio, panel) {
@@ -45,22 +47,36 @@ export function setup(studio, panel) {
 
   const typeOf = (name) => facts.features.find((each) => each.name === name)?.type;
 
+  // What stands in the text besides what this panel wrote into it last.
+  let kept = "";
+  let written = null;
+
   function apply() {
-    const parts = [...list.children].map((line) => {
+    if (facts.state.where !== written) kept = facts.state.where;
+    let where = kept;
+    for (const line of list.children) {
       const [column, how] = line.querySelectorAll("select");
-      return condition(column.value, how.value, line.querySelector("input").value, typeOf(column.value));
-    });
-    studio.go({ where: parts.filter(Boolean).join(" AND "), q: "" });
+      const what = line.querySelector("input");
+      const isEmpty = !what.hidden && what.value.trim() === "" && !isText(typeOf(column.value));
+      const part = isEmpty ? "" : condition(column.value, how.value, what.value, typeOf(column.value));
+      what.setAttribute("aria-invalid", String(part === null));
+      if (part === null) {
+        studio.refuse({ message: words.badValue.replace("{type}", typeOf(column.value)?.dtype ?? typeOf(column.value)?._type ?? "") });
+        what.focus();
+        return;
+      }
+      where = joined(where, part);
+    }
+    written = where;
+    studio.go({ where, q: "" });
   }
 
   panel.querySelector("[data-add-condition]").addEventListener("click", () => add().querySelector("select").focus());
   panel.querySelector("[data-apply]").addEventListener("click", apply);
-  studio.addCondition = add;
   if (!list.childElementCount) add();
 }
 
-export const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
-export const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
+const isText = (type) => type?._type === "Value" && /string/.test(type.dtype);
 
 function operatorsOf(type, words) {
   const empty = [["IS NULL", words.isNull], ["IS NOT NULL", words.isNotNull]];
@@ -72,19 +88,4 @@ function operatorsOf(type, words) {
   if (kind === "Value") return [...NUMBERS.map((sign) => [sign, sign]), ...empty];
   if (kind === "List" || kind === "LargeList" || kind === "Sequence") return [["longer", words.longerThan], ...empty];
   return empty;
-}
-
-export function condition(name, operator, value, type) {
-  const column = quoted(name);
-  if (/NULL/.test(operator)) return `${column} ${operator}`;
-  if (operator === "contains") return `${column} ILIKE ${text(`%${value}%`)}`;
-  if (operator === "starts") return `${column} LIKE ${text(`${value}%`)}`;
-  if (operator === "longer") return `${column}.len() > ${Number(value) || 0}`;
-  if (type?._type === "ClassLabel") {
-    const at = (type.names ?? []).indexOf(value);
-    return `${column} ${operator} ${at >= 0 ? at : Number(value) || 0}`;
-  }
-  if (type?.dtype === "bool") return `${column} = ${/^(true|1|yes)$/i.test(value) ? "true" : "false"}`;
-  if (/^(u?int|float|decimal)/.test(type?.dtype ?? "")) return value.trim() === "" ? "" : `${column} ${operator} ${Number(value)}`;
-  return `${column} ${operator} ${text(value)}`;
 }

@@ -1,12 +1,14 @@
 // The data studio: makes a table of any length out of the first page that the server wrote, and opens the panels.
 import { say } from "../say.js";
 import { renderCell } from "./cells.js";
+import * as choose from "./choose.js";
 import * as columns from "./columns.js";
+import { joined, ofBar } from "./conditions.js";
 import * as detail from "./detail.js";
 import { Grid } from "./grid.js";
 import { Source, ask, post, read } from "./source.js";
 
-const PANELS = ["filters", "sql", "edit", "diff", "use"];
+const PANELS = ["filters", "choose", "sql", "edit", "diff", "use"];
 const STATISTICS_AT_ONCE = 20;
 
 function start(root, facts) {
@@ -65,6 +67,7 @@ function start(root, facts) {
 
   place.replaceChildren();
   studio.grid = new Grid(place, facts, studio.source);
+  choose.restore(studio);
   studio.grid.sorted = (orderby) => studio.go({ orderby, q: "" });
   studio.grid.copied = () => {
     const item = studio.grid.chosenItem;
@@ -103,7 +106,10 @@ function distributions(studio) {
   const known = new Map();
   let asked = [];
   let timer = 0;
-  const bar = (column) => (bin) => studio.barChosen?.(column, bin);
+  const bar = (column) => (bin) => {
+    const part = ofBar(column, bin);
+    if (part) studio.go({ where: joined(studio.facts.state.where, part), q: "" });
+  };
 
   async function load() {
     const names = asked.splice(0, STATISTICS_AT_ONCE);
