@@ -7,7 +7,7 @@ PORT ?= 7860
 DATA ?= openhood-data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check clients scale browser screenshots bench docs format vocabulary clean
+.PHONY: help serve test check clients scale browser screenshots pictures bench docs format vocabulary clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ browser: $(VENV)/.browser ## Run stories, accessibility and budgets in a real Ch
 
 screenshots: $(VENV)/.browser ## Take every kind of page, wide and narrow, light and dark, into screenshots/
 	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots
+
+pictures: $(VENV)/.browser ## Take the six pictures of the README anew, into docs/images/
+	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots --readme
 
 bench: $(VENV)/.test ## Measure against peers and physical limits in one run (takes minutes)
 	@scripts/system-packages nginx fcgiwrap

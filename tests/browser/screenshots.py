@@ -1,15 +1,17 @@
 """``make screenshots``: a picture of every kind of page, wide and narrow, light and dark, of a hub with the demonstration.
 
-They go to ``screenshots/``, which git ignores. ``--readme`` writes the few of `SHOWN` to ``docs/images`` instead.
+They go to ``screenshots/``, which git ignores. ``--readme``, which is ``make pictures``, writes the few of `SHOWN` to
+``docs/images`` instead.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
+import io
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser
 
 from browser import kit, pages
@@ -20,15 +22,18 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 MOST_HEIGHT = 6000
 """Pixels of the longest picture: the whole description of the API would fill a wall."""
 
-SHOWN = {
-    "model": ("model", False),
-    "models": ("models-filtered", True),
-    "tensors": ("tensors", False),
-    "pull-request": ("pull-files", True),
-    "dataset": ("blob-parquet", False),
-    "discussion": ("pull-request", False),
-}
-"""What stands in the README: the name of the picture, the kind of page, and whether it is dark."""
+MOST_BYTES = 150_000
+"""Of a picture of the README: the page that shows them should be quick to load, too."""
+
+SHOWN = (
+    (Kind("model", pages.MODEL, "ada"), False),
+    (Kind("browse", "/models?sort=downloads"), True),
+    (Kind("studio", f"{pages.TABLES}/viewer", "ada"), False),
+    (Kind("tensors", f"{pages.MODEL}/blob/main/model.safetensors"), True),
+    (Kind("changes", f"{pages.MODEL}/discussions/3/files", "ada"), False),
+    (Kind("pull-request", f"{pages.MODEL}/discussions/3", "ada"), True),
+)
+"""What stands in the README, of the demonstration as it is: the page, and whether it is dark."""
 
 
 def take_all(browser: Browser, hub: LiveHub, kinds: tuple[Kind, ...], folder: Path) -> int:
@@ -56,17 +61,25 @@ def _take(visitor: Visitor, kind: Kind, folder: Path, theme: str) -> int:
     return 2
 
 
-def take_shown(browser: Browser, hub: LiveHub, kinds: tuple[Kind, ...], folder: Path) -> None:
-    """Take the pictures of the README: what one sees without scrolling, as WebP."""
-    by_name = {each.name: each for each in kinds}
-    for name, (kind, dark) in SHOWN.items():
-        chosen = by_name[kind]
-        with kit.visit(browser, hub, chosen.who, dark=dark, size={"width": 1280, "height": 800}) as visitor:
-            page = visitor.go(chosen.path)
+def take_shown(browser: Browser, hub: LiveHub, folder: Path) -> None:
+    """Take the pictures of the README: what one sees without scrolling."""
+    for kind, dark in SHOWN:
+        with kit.visit(browser, hub, kind.who, dark=dark) as visitor:
+            page = visitor.go(kind.path, status=kind.status)
             page.wait_for_load_state("networkidle")
-            session = page.context.new_cdp_session(page)
-            shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": 90})
-            (folder / f"{name}.webp").write_bytes(base64.b64decode(shot["data"]))
+            (folder / f"{kind.name}.png").write_bytes(_small(page.screenshot()))
+
+
+def _small(picture: bytes) -> bytes:
+    """Return a picture with as many colours as `MOST_BYTES` have room for. Pages have few: nobody sees the difference."""
+    whole = Image.open(io.BytesIO(picture)).convert("RGB")
+    for colours in (256, 128, 64, 32):
+        written = io.BytesIO()
+        few = whole.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few.save(written, "PNG", optimize=True)
+        if written.tell() <= MOST_BYTES:
+            return written.getvalue()
+    raise ValueError(f"A picture takes {written.tell()} bytes with {colours} colours, too.")
 
 
 def main() -> None:
@@ -81,12 +94,12 @@ def main() -> None:
         passwords = kit.fill_demo(Path(directory))
         env = {"OPENHOOD_SIGN_UP": "open"}
         with kit.running(Path(directory), passwords, env=env) as hub, kit.started_browser() as browser:
-            pages.dress(hub)
-            kinds = pages.kinds(hub)
             if asked.readme:
-                take_shown(browser, hub, kinds, folder)
+                take_shown(browser, hub, folder)
                 print(f"{len(SHOWN)} pictures in {folder}")
                 return
+            pages.dress(hub)
+            kinds = pages.kinds(hub)
             chosen = tuple(each for each in kinds if each.name.startswith(asked.only or ""))
             number = take_all(browser, hub, chosen, folder)
             with kit.running(Path(directory, "fresh"), {}) as fresh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -51,6 +52,41 @@ def _found(desk: Desk, repo: str, query: str, **params: Any) -> list[int]:
 def test_the_rows_with_most_of_the_words_come_first(desk: Desk, repo: str) -> None:
     assert _found(desk, repo, "quick fox") == [0, 6, 1, 2]
     assert _found(desk, repo, "FOX") == [1, 0, 6]
+
+
+@pytest.mark.parametrize("word", ["role", "content", "chat"])
+def test_names_of_columns_and_of_parts_are_no_text(desk: Desk, repo: str, word: str) -> None:
+    assert _found(desk, repo, word) == []
+
+
+def test_texts_are_found_however_deep_they_are(desk: Desk) -> None:
+    made = pa.table(
+        {
+            "n": range(3),
+            "tags": pa.array([["one", None, "two words"], None, []], pa.list_(pa.string())),
+            "deep": pa.array(
+                [None, {"a": [{"b": "deep\ntext", "c": 5}], "d": None}, {"a": None, "d": "five"}],
+                pa.struct(
+                    [("a", pa.list_(pa.struct([("b", pa.string()), ("c", pa.int64())]))), ("d", pa.string())]
+                ),
+            ),
+        }
+    )
+    nested = desk.make({"data.parquet": samples.parquet(made)})
+    for query, rows in {"words": [0], "one": [0], "TEXT": [1], "ntext": [], "five": [2], "5": []}.items():
+        assert _found(desk, nested, query) == rows, query
+
+
+@pytest.mark.parametrize("word", ["kiss", "skis", "w7", "über", "masks", "ß", "information"])
+def test_capitals_are_folded_as_unicode_says(desk: Desk, word: str) -> None:
+    """Words with few letters are looked for by their spellings, which must be all that there are."""
+    texts = [word, word.upper(), word.title(), word.swapcase(), f"x{word}", f"{word}1", f"({word}), {word}"]
+    texts += [word.replace("k", "\u212a"), word.replace("s", "\u017f"), word[:-1] + word[-1:].upper(), ""]
+    whole = re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
+    hits = {at: len(whole.findall(text)) for at, text in enumerate(texts)}
+    expected = sorted((at for at, count in hits.items() if count), key=lambda at: (-hits[at], at))
+    folded = desk.make({"data.parquet": samples.parquet(pa.table({"n": range(len(texts)), "t": texts}))})
+    assert _found(desk, folded, word) == expected
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def search(task: Task) -> Reply:
         )
     else:
         duck.bring(task.sources, columns)
-        found = searching.scan(task, columns, params["features"], words, starts=_starts(params["counts"]))
+        found = searching.scan(task, columns, words, starts=_starts(params["counts"]))
         total = found.num_rows
         rows = found.column(searching.ROW).slice(offset, length).to_pylist()
     table = gather(task, rows, counts=params["counts"])

@@ -6,15 +6,16 @@ of the different words, then those with most hits, then the rows in their order.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from itertools import product
+from string import ascii_lowercase
 
 import polars as pl
 import pyarrow as pa
 
 from openhood.engines.tables.task import Source, Task
-from openhood.engines.tables.words import is_plain_text
 
 ROW = "__row"
 _SCORE = "__score"
@@ -24,7 +25,6 @@ _WORD_WEIGHT = 1 << 20
 def scan(
     task: Task,
     columns: Sequence[str],
-    features: dict[str, Any],
     words: Sequence[str],
     *,
     starts: Sequence[int],
@@ -34,8 +34,7 @@ def scan(
     ``starts`` are the numbers of the first rows of the sources.
     """
     found = [
-        _scan_one(source, columns, features, words, start)
-        for source, start in zip(task.sources, starts, strict=True)
+        _scan_one(source, columns, words, start) for source, start in zip(task.sources, starts, strict=True)
     ]
     task.check_time()
     table: pa.Table = (
@@ -46,20 +45,21 @@ def scan(
     return table
 
 
-def _scan_one(
-    source: Source, columns: Sequence[str], features: dict[str, Any], words: Sequence[str], start: int
-) -> pl.DataFrame:
-    lazy = pl.scan_parquet(source.path, low_memory=True)
-    texts = [_as_text(name, features.get(name)) for name in columns]
-    any_word = _pattern(words)
-    hit = pl.any_horizontal(text.str.contains(any_word) for text in texts)
-    several = len(words) > 1 or len(texts) > 1
-    score = _score(texts, words) if several else texts[0].str.count_matches(any_word).cast(pl.Int64)
+def _scan_one(source: Source, columns: Sequence[str], words: Sequence[str], start: int) -> pl.DataFrame:
+    lazy = pl.scan_parquet(source.path, low_memory=True).select(*dict.fromkeys(columns))
+    kept = lazy.collect_schema()
+    found = [_text_in(pl.col(name), kept[name]) for name in kept]
+    texts = [text for text in found if text is not None]
+    if not texts:
+        return pl.DataFrame(schema={ROW: pl.Int64, _SCORE: pl.Int64})
+    numbered = lazy.with_row_index(ROW, offset=start)
+    if len(words) > 1:
+        # One look for any of the words spares most rows the looks for each of them.
+        any_word = _pattern(words)
+        numbered = numbered.filter(pl.any_horizontal(text.str.contains(any_word) for text in texts))
     return (
-        lazy.select(*dict.fromkeys(columns))
-        .with_row_index(ROW, offset=start)
-        .filter(hit)
-        .select(pl.col(ROW).cast(pl.Int64), score.alias(_SCORE))
+        numbered.select(pl.col(ROW).cast(pl.Int64), _score(texts, words).alias(_SCORE))
+        .filter(pl.col(_SCORE) > 0)
         .collect(engine="streaming")
     )
 
@@ -73,12 +73,45 @@ def _score(texts: Sequence[pl.Expr], words: Sequence[str]) -> pl.Expr:
 
 
 def _pattern(words: Sequence[str]) -> str:
-    return r"(?i)\b(?:" + "|".join(re.escape(word) for word in words) + r")\b"
+    """Return what matches any of these words, whole, in capitals or not."""
+    return r"\b(?:" + "|".join(map(_in_any_case, words)) + r")\b"
 
 
-def _as_text(name: str, feature: Any) -> pl.Expr:
-    """Return a column as text; of lists and structs what they hold, as JSON writes it."""
-    column = pl.col(name)
-    if is_plain_text(feature):
+def _in_any_case(word: str) -> str:
+    """Return what matches a word in capitals or not: every spelling, where there are few of them.
+
+    Literals are looked for many at a time, four times as fast as classes of letters in words that are short and common.
+    """
+    if word.isascii():
+        letters = [_SPELLINGS.get(letter, (letter,)) for letter in word]
+        if math.prod(map(len, letters)) <= _MAX_SPELLINGS:
+            return "|".join(map("".join, product(*letters)))
+    return f"(?i:{re.escape(word)})"
+
+
+_MAX_SPELLINGS = 16
+_SPELLINGS = {letter: (letter, letter.upper()) for letter in ascii_lowercase} | {
+    # Two letters of ASCII are the lower case of others as well: the Kelvin sign, and the long s.
+    "k": ("k", "K", "\u212a"),
+    "s": ("s", "S", "\u017f"),
+}
+
+
+def _text_in(column: pl.Expr, kept: pl.DataType) -> pl.Expr | None:
+    """Return a column as text, of lists and structs the texts that they hold; None where there are none."""
+    if kept == pl.String:
+        return column
+    if isinstance(kept, pl.Categorical | pl.Enum):
         return column.cast(pl.String)
-    return pl.struct(column).struct.json_encode()
+    if isinstance(kept, pl.Array):
+        return _text_in(column.arr.to_list(), pl.List(kept.inner))
+    if isinstance(kept, pl.List):
+        below = _text_in(pl.element(), kept.inner)  # type: ignore[arg-type]  # always an instance here
+        if below is None:
+            return None
+        return (column if kept.inner == pl.String else column.list.eval(below)).list.join("\n")
+    if isinstance(kept, pl.Struct):
+        parts = [_text_in(column.struct.field(field.name), field.dtype) for field in kept.fields]  # type: ignore[arg-type]
+        texts = [part for part in parts if part is not None]
+        return pl.concat_str(texts, separator="\n", ignore_nulls=True) if texts else None
+    return None

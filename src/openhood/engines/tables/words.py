@@ -33,11 +33,6 @@ def texts_in(value: Any) -> Iterable[str]:
             yield from texts_in(below)
 
 
-def is_plain_text(feature: Any) -> bool:
-    """Tell whether a column is nothing but text."""
-    return isinstance(feature, dict) and feature.get("dtype") in _STRINGS and feature.get("_type") == "Value"
-
-
 _STRINGS = ("string", "large_string", "string_view")
 
 

@@ -34,6 +34,9 @@ async function read(api, words) {
     const line = body.insertRow();
     for (const { name, type } of shown) renderCell(line.insertCell(), item.row[name], type, words, name);
   }
+  for (const [place, cell] of [...(body.rows[0]?.cells ?? [])].entries()) {
+    head.cells[place].classList.toggle("number", cell.classList.contains("number"));
+  }
   return table;
 }
 
