@@ -71,11 +71,11 @@ def take_shown(browser: Browser, hub: LiveHub, folder: Path) -> None:
 
 
 def _small(picture: bytes) -> bytes:
-    """Return a picture with as many colours as `MOST_BYTES` have room for. Pages have few: nobody sees the difference."""
+    """Return a picture with as many colours as `MOST_BYTES` have room for. Pages have few, and rare ones matter."""
     whole = Image.open(io.BytesIO(picture)).convert("RGB")
     for colours in (256, 128, 64, 32):
         written = io.BytesIO()
-        few = whole.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few = whole.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         few.save(written, "PNG", optimize=True)
         if written.tell() <= MOST_BYTES:
             return written.getvalue()

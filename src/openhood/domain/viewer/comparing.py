@@ -61,7 +61,7 @@ def compare_split(
     }
     answer = running.run(sv, shown.repo, "diff_rows", files=files, params=params, lane=running.QUERY)
     is_final = not any(side.is_partial for side in sides)
-    return Page(answer.body, shown.at.commit, not shown.repo.is_private, is_final)
+    return Page(answer.body, shown.at.commit, links.is_open(shown.repo), is_final)
 
 
 def _place(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from openhood.base.errors import BadDatasetConfig
@@ -79,7 +79,8 @@ def compatible_libraries(sv: Services, viewer: Viewer, asked: Question) -> Summa
 
 
 def hub_cache(sv: Services, viewer: Viewer, asked: Question) -> Summary:
-    """``/hub-cache``: what the Hub's lists keep of a dataset."""
+    """``/hub-cache``: what the Hub's lists keep of a dataset, whichever config is named."""
+    asked = replace(asked, config="", split="")
     seen = survey(sv, viewer, asked)
     valid = summaries.is_valid(sv, viewer, asked).document
     size = summaries.size(sv, viewer, asked).document["size"]["dataset"]

@@ -89,7 +89,7 @@ def _page(
         index = _index_of(sv, place.repo, tables, params)
         params["index"] = None if index is None else str(index)
     answer = running.run(sv, place.repo, "search", files=tables.files, params=params, lane=running.QUERY)
-    return Page(answer.body, place.at.commit, not place.repo.is_private, not tables.is_partial)
+    return Page(answer.body, place.at.commit, links.is_open(place.repo), not tables.is_partial)
 
 
 def name_of(files: Sequence[DataFile | MadeFile]) -> str:
