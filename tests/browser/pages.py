@@ -284,7 +284,7 @@ def _administration() -> tuple[Kind, ...]:
 def _errors() -> tuple[Kind, ...]:
     return (
         Kind("not-found", "/nobody/nothing", "ada", status=404),
-        Kind("not-found-visitor", "/nobody/nothing", status=404),
+        Kind("not-found-visitor", "/nobody/nothing", status=401),
         Kind("no-file", f"{MODEL}/blob/main/no-such-file.txt", status=404),
         Kind("forbidden", "/admin", "mateo", status=403),
         Kind("wrong-filter", "/models?cursor=broken", status=400),

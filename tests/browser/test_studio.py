@@ -79,6 +79,18 @@ def test_a_long_table_is_walked(chromium: Browser, harbour: LiveHub) -> None:
         expect(page).to_have_url(re.compile(r"row=99999"))
         page.reload()
         expect(page.locator("[data-detail]")).to_contain_text("boat 99999")
+        box = page.locator("[data-detail]").bounding_box()
+        assert box is not None
+        assert box["y"] == 0, "nothing of the page looks out above the panel"
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        for button, copied in (
+            ("Copy the cell: name", "boat 99999"),
+            ("Copy the cell: length", str(99999 % 97)),
+        ):
+            page.get_by_role("button", name=button).click()
+            page.wait_for_function(
+                "text => navigator.clipboard.readText().then(read => read === text)", arg=copied
+            )
         assert visitor.watch.take() == []
 
 

@@ -104,6 +104,54 @@ def test_nobody_gets_rows_who_may_not(desk: Desk, secrets: dict[str, str], door:
         assert "public" not in answer.headers.get("Cache-Control", "")
 
 
+@pytest.fixture(scope="module")
+def waiting(desk: Desk, secrets: dict[str, str]) -> httpx.Client:
+    """Somebody who asked to be let in and was not answered yet."""
+    client = desk.hub.client(desk.hub.add_user("wanda"))
+    asked = client.post(f"/datasets/{secrets['gated']}/ask-access", json={})
+    assert asked.status_code < 400, asked.text
+    return client
+
+
+@pytest.mark.parametrize("ask", ASKS, ids=lambda ask: f"{ask.method} {ask.template}")
+def test_asking_is_not_being_let_in(
+    desk: Desk, secrets: dict[str, str], waiting: httpx.Client, ask: Ask
+) -> None:
+    answer = ask.to(waiting, secrets["gated"])
+    text = re.sub(r'(?:value|content|href)="[^"]*"', "", answer.text)
+    assert SECRET not in text, (answer.status_code, answer.text[:500])
+    is_page = answer.headers.get("Content-Type", "").startswith("text/html")
+    assert is_page or answer.status_code in (401, 403, 404), (answer.status_code, answer.text[:500])
+
+
+@pytest.mark.parametrize("door", ["private", "gated"])
+def test_a_statement_over_an_open_dataset_is_no_way_round(
+    desk: Desk, secrets: dict[str, str], waiting: httpx.Client, door: str
+) -> None:
+    theirs = desk.make({"train.csv": "n\n1\n2\n"})
+    sql = {"sql": f'SELECT word FROM train JOIN "{secrets[door]}".train USING (n) ORDER BY n'}
+    for client in (desk.stranger, waiting):
+        answer = client.post(f"/api/datasets/{theirs}/viewer/sql", json=sql)
+        assert answer.status_code == 422, answer.text
+        assert SECRET not in answer.text
+    mine = desk.alice.post(f"/api/datasets/{theirs}/viewer/sql", json=sql)
+    assert mine.json()["rows"] == [[SECRET], ["other"]]
+
+
+@pytest.mark.parametrize("door", ["private", "gated"])
+@pytest.mark.parametrize("endpoint", ["rows", "first-rows", "search", "filter", "statistics", "parquet"])
+def test_the_other_host_has_the_same_doors(
+    desk: Desk, secrets: dict[str, str], waiting: httpx.Client, door: str, endpoint: str
+) -> None:
+    host = {"Host": "datasets-server.hub.test"}
+    query = {**QUERY, "dataset": secrets[door]}
+    for client in (desk.stranger, waiting):
+        answer = client.get(f"/{endpoint}", params=query, headers=host)
+        assert answer.status_code in (401, 404), answer.text
+        assert SECRET not in answer.text
+    assert desk.alice.get(f"/{endpoint}", params=query, headers=host).status_code == 200
+
+
 @pytest.mark.parametrize("ask", ASKS, ids=lambda ask: f"{ask.method} {ask.template}")
 def test_whoever_was_let_in_gets_all(desk: Desk, secrets: dict[str, str], ask: Ask) -> None:
     if any(each in ask.template for each in NO_ANSWER):

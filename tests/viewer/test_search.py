@@ -54,6 +54,13 @@ def test_the_rows_with_most_of_the_words_come_first(desk: Desk, repo: str) -> No
     assert _found(desk, repo, "FOX") == [1, 0, 6]
 
 
+def test_pages_follow_each_other(desk: Desk, repo: str) -> None:
+    whole = _found(desk, repo, "quick fox")
+    assert [_found(desk, repo, "quick fox", offset=at, length=1)[0] for at in range(len(whole))] == whole
+    assert _found(desk, repo, "fox quick", offset=1, length=2) == whole[1:3]
+    assert _found(desk, repo, "fox", offset=1, length=1) == [0]
+
+
 @pytest.mark.parametrize("word", ["role", "content", "chat"])
 def test_names_of_columns_and_of_parts_are_no_text(desk: Desk, repo: str, word: str) -> None:
     assert _found(desk, repo, word) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import product
 from string import ascii_lowercase
@@ -20,6 +21,8 @@ from openhood.engines.tables.task import Source, Task
 ROW = "__row"
 _SCORE = "__score"
 _WORD_WEIGHT = 1 << 20
+_KEPT = 4
+_KEPT_BYTES = 32 * 1024**2
 
 
 def scan(
@@ -31,8 +34,20 @@ def scan(
 ) -> pa.Table:
     """Return the rows that hold a word, best first: columns ``__row`` and ``__score``.
 
-    ``starts`` are the numbers of the first rows of the sources.
+    ``starts`` are the numbers of the first rows of the sources. What was found is kept for the pages that follow.
     """
+    asked = (tuple(source.key for source in task.sources), tuple(columns), tuple(words), tuple(starts))
+    known = _known.pop(asked, None)
+    if known is None:
+        known = _scan(task, columns, words, starts)
+    if known.nbytes <= _KEPT_BYTES:
+        _known[asked] = known
+        while len(_known) > _KEPT:
+            _known.popitem(last=False)
+    return known
+
+
+def _scan(task: Task, columns: Sequence[str], words: Sequence[str], starts: Sequence[int]) -> pa.Table:
     found = [
         _scan_one(source, columns, words, start) for source, start in zip(task.sources, starts, strict=True)
     ]
@@ -115,3 +130,6 @@ def _text_in(column: pl.Expr, kept: pl.DataType) -> pl.Expr | None:
         texts = [part for part in parts if part is not None]
         return pl.concat_str(texts, separator="\n", ignore_nulls=True) if texts else None
     return None
+
+
+_known: OrderedDict[tuple[tuple[object, ...], ...], pa.Table] = OrderedDict()

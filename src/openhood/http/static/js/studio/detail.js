@@ -37,7 +37,10 @@ export function setup(studio) {
       const term = document.createElement("dt");
       const kind = document.createElement("small");
       kind.textContent = ` ${studio.facts.types[name] ?? ""}`;
-      term.append(name, kind);
+      const copy = button(words.copyCell, () => studio.copyValue(item.row[name]));
+      copy.className = "plain small";
+      copy.setAttribute("aria-label", `${words.copyCell}: ${name}`);
+      term.append(name, kind, copy);
       const value = document.createElement("dd");
       renderWhole(value, item.row[name], type, words, words.picture.replace("{name}", name).replace("{n}", item.row_idx));
       list.append(term, value);

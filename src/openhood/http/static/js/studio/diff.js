@@ -9,8 +9,10 @@ export function setup(studio, panel) {
   let offset = 0;
 
   form.elements.key.append(...facts.features.slice(0, 200).map(({ name }) => new Option(name, name)));
-  const asked = new URL(location.href).searchParams.get("base");
+  const address = new URL(location.href).searchParams;
+  const asked = address.get("base");
   if (asked) form.elements.base.value = asked;
+  if (address.has("key")) form.elements.key.value = address.get("key");
 
   async function load(isMore) {
     refused.hidden = true;
@@ -18,7 +20,7 @@ export function setup(studio, panel) {
     told.textContent = words.loading;
     try {
       const { base, revision, key } = form.elements;
-      studio.setUrl({ base: base.value });
+      studio.setUrl({ base: base.value, key: key.value, revision: revision.value === "main" ? "" : revision.value });
       const found = await studio.ask("diff", { base: base.value, revision: revision.value, key: key.value, offset, length: 100 });
       told.textContent = summary(found);
       if (!isMore) result.replaceChildren(tableOf(studio, found.features));

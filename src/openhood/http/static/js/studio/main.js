@@ -22,6 +22,7 @@ function start(root, facts) {
     await navigator.clipboard?.writeText(text).catch(() => undefined);
     say(facts.words.copied);
   };
+  studio.copyValue = (value) => studio.copy(typeof value === "string" ? value : JSON.stringify(value ?? null));
   studio.renderCell = (element, value, feature) => renderCell(element, value, feature, facts.words);
   studio.refuse = (error) => {
     mistake.hidden = !error;
@@ -70,9 +71,7 @@ function start(root, facts) {
   choose.restore(studio);
   studio.grid.sorted = (orderby) => studio.go({ orderby, q: "" });
   studio.grid.copied = () => {
-    const item = studio.grid.chosenItem;
-    const value = item?.row[studio.grid.chosenColumn.name];
-    studio.copy(typeof value === "string" ? value : JSON.stringify(value ?? null));
+    studio.copyValue(studio.grid.chosenItem?.row[studio.grid.chosenColumn.name]);
   };
   studio.grid.opened = () => studio.openRow(studio.grid.chosen.row);
   detail.setup(studio);
