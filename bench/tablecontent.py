@@ -10,8 +10,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-RARE, COMMON = "w38123", "w7"
-"""Words of the text: one in a few rows, one in many."""
 _WORDS = 40_000
 _PER_ROW = 40
 _CATEGORIES = ("red", "green", "blue", "amber", "violet")
@@ -39,6 +37,16 @@ def table(rows: int, *, seed: int = 0) -> pa.Table:
             "tags": pa.ListArray.from_arrays(offsets, words[chance.integers(0, 500, int(offsets[-1]))]),
         }
     )
+
+
+def rare_word(number: int) -> str:
+    """Return a word that is in a few rows of a million, another for each number."""
+    return f"w{38_123 + number}"
+
+
+def common_word(number: int) -> str:
+    """Return a word that is in every second or third row, another for each number."""
+    return f"w{7 + number}"
 
 
 def write_parquet(made: pa.Table, place: Path, *, files: int, group_rows: int) -> list[Path]:

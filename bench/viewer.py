@@ -24,7 +24,7 @@ from bench.faraway import Delay
 from bench.plan import Plan, seconds
 from bench.report import Line, take_turns
 from bench.site import OWNER, Site
-from bench.tablecontent import COMMON, RARE
+from bench.tablecontent import common_word, rare_word
 from openhood.testing.swift import start_swift
 
 FIRST_WARM_MS, FIRST_COLD_MS = 15.0, 150.0
@@ -97,10 +97,10 @@ def _pages(table: Table, plan: Plan, label: str, rows: int) -> Iterator[Line]:
 
     yield take_turns(cold, plan.rounds, hub=measure_cold)
     chance = random.Random(label)
-    offsets = [chance.randrange(rows - _PAGE) for _round in range(plan.rounds * 8)]
+    offsets = [chance.randrange(rows - _PAGE) for _round in range(plan.rounds * 8 + 1)]
     yield _best_of(
         f"random page of {_PAGE} rows, {label}",
-        len(offsets),
+        len(offsets) - 1,
         PAGE_RATIO,
         hub=lambda number: table.time("rows", offset=offsets[number]),
         peers={
@@ -135,33 +135,33 @@ def _queries(table: Table, plan: Plan, label: str) -> Iterator[Line]:
             "duckdb": lambda _number: _ms(lambda: (_as_json(_sql(select)), _sql(count))),
         },
     )
-    for name, word in (("rare", RARE), ("common", COMMON)):
-        pattern = rf"\b{word}\b"
-        hits = lazy.with_row_index("row").filter(pl.col("text").str.contains(pattern))
-        found = f"FROM {source} WHERE regexp_matches(text, '{pattern}')"
+    for name, word in (("rare", rare_word), ("common", common_word)):
         yield _best_of(
             f"search for a {name} word, {label}",
             plan.rounds,
             QUERY_RATIO,
-            hub=lambda number, word=word: table.time("search", query=word + " " * number),
+            hub=lambda number, word=word: table.time("search", query=word(number)),
             peers={
-                "polars": lambda _number, hits=hits: _ms(
-                    lambda: (_as_json(hits.head(_PAGE).collect().to_dicts()), hits.select(pl.len()).collect())
-                ),
-                "duckdb": lambda _number, found=found: _ms(
-                    lambda: (
-                        _as_json(_sql(f"SELECT * {found} LIMIT {_PAGE}")),
-                        _sql(f"SELECT count(*) {found}"),
-                    )
-                ),
+                "polars": lambda number, word=word: _ms(lambda: _polars_search(lazy, word(number))),
+                "duckdb": lambda number, word=word: _ms(lambda: _duckdb_search(source, word(number))),
             },
         )
+
+
+def _polars_search(lazy: pl.LazyFrame, word: str) -> object:
+    hits = lazy.with_row_index("row").filter(pl.col("text").str.contains(rf"\b{word}\b"))
+    return _as_json(hits.head(_PAGE).collect().to_dicts()), hits.select(pl.len()).collect()
+
+
+def _duckdb_search(source: str, word: str) -> object:
+    found = f"FROM {source} WHERE regexp_matches(text, '\\b{word}\\b')"
+    return _as_json(_sql(f"SELECT * {found} LIMIT {_PAGE}")), _sql(f"SELECT count(*) {found}")
 
 
 def _statistics(site: Site, plan: Plan, directory: Path) -> Iterator[Line]:
     """Statistics are kept, so that each round has a table of its own."""
     tables = []
-    for number in range(min(3, plan.rounds)):
+    for number in range(min(3, plan.rounds) + 1):
         place = directory / f"statistics-{number}"
         place.mkdir()
         made = tablecontent.table(plan.table_rows, seed=number + 1)
@@ -171,7 +171,7 @@ def _statistics(site: Site, plan: Plan, directory: Path) -> Iterator[Line]:
         tables[-1].ask("first-rows")
     yield _best_of(
         f"statistics of 10 columns, {plan.table_rows:,} rows",
-        len(tables),
+        len(tables) - 1,
         QUERY_RATIO,
         hub=lambda number: tables[number].time("statistics"),
         peers={
@@ -235,7 +235,7 @@ def _far_away(site: Site, plan: Plan, directory: Path, made: pa.Table) -> Iterat
             )
             for name, params in (
                 ("filter", {"where": _WHERE_HUB, "orderby": '"score" DESC'}),
-                ("search", {"query": RARE}),
+                ("search", {}),
                 ("statistics", {}),
             ):
                 line = Line(f"{name}, {label}, columns not read before, then again", "ms")
@@ -243,7 +243,7 @@ def _far_away(site: Site, plan: Plan, directory: Path, made: pa.Table) -> Iterat
                     line,
                     2,
                     hub=lambda number, name=name, params=params, table=table: table.time(
-                        name, **({**params, "query": RARE + " " * number} if name == "search" else params)
+                        name, **({"query": rare_word(number)} if name == "search" else params)
                     ),
                 )
     finally:
@@ -260,11 +260,14 @@ def _best_of(
     hub: Callable[[int], float],
     peers: dict[str, Callable[[int], float]],
 ) -> Line:
-    """Measure the hub and all peers in turns; the line shows the peer whose median is lower."""
+    """Measure the hub and all peers in turns; the line shows the peer whose median is lower.
+
+    Rounds are numbered from 1: number 0 warms up, and what it asks the hub may keep.
+    """
     lines = {name: Line(label, "ms", goal=goal, peer_label=name) for name in peers}
     mine: list[float] = []
     hub(0)
-    for number in range(rounds):
+    for number in range(1, rounds + 1):
         mine.append(hub(number))
         for name, measure in peers.items():
             lines[name].peer.append(measure(number))

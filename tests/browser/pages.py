@@ -73,7 +73,7 @@ def dress(hub: LiveHub) -> None:
         # What a webhook is told about.
         _done(ada.post(f"/api/models{MODEL}/branch/longer-context", json={}))
         invited = ada.post(f"{ORG}/invitations", data={"do": "invite", "whom": "guest", "role": "write"})
-        hub.addresses["invitation"] = _in_text(invited, r"/invitations/[\w-]+")
+        hub.addresses["invitation"] = _in_text(invited, r"/invitations/[\w.-]+")
 
 
 def kinds(hub: LiveHub) -> tuple[Kind, ...]:

@@ -7,13 +7,32 @@ export function startCopying() {
     if (!button) return;
     const source = button.dataset.copyFrom ? document.getElementById(button.dataset.copyFrom) : null;
     const text = source ? source.textContent : button.dataset.copy;
-    try {
-      await navigator.clipboard.writeText(text);
-      say(document.body.dataset.wordCopied);
-    } catch {
-      // Without the permission, or over plain HTTP from another machine: leave it selected, to be copied by hand.
-      if (!source) return;
-      getSelection().selectAllChildren(source);
-    }
+    if (await copyText(text)) say(document.body.dataset.wordCopied);
+    // Leave it selected, to be copied by hand.
+    else if (source) getSelection().selectAllChildren(source);
   });
+}
+
+// Returns whether the text is in the clipboard now.
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyOld(text);
+  }
+}
+
+// Over plain HTTP from another machine there is no clipboard to write to, but there is this, old as it is.
+function copyOld(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "unseen-title";
+  const before = document.activeElement;
+  document.body.append(area);
+  area.select();
+  const isDone = document.execCommand("copy");
+  area.remove();
+  before?.focus();
+  return isDone;
 }

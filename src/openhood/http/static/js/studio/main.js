@@ -1,4 +1,5 @@
 // The data studio: makes a table of any length out of the first page that the server wrote, and opens the panels.
+import { copyText } from "../copy.js";
 import { say } from "../say.js";
 import { renderCell } from "./cells.js";
 import * as choose from "./choose.js";
@@ -19,8 +20,7 @@ function start(root, facts) {
   studio.post = (endpoint, body) => post(facts, endpoint, body);
   studio.read = read;
   studio.copy = async (text) => {
-    await navigator.clipboard?.writeText(text).catch(() => undefined);
-    say(facts.words.copied);
+    if (await copyText(text)) say(facts.words.copied);
   };
   studio.copyValue = (value) => studio.copy(typeof value === "string" ? value : JSON.stringify(value ?? null));
   studio.renderCell = (element, value, feature) => renderCell(element, value, feature, facts.words);
