@@ -40,6 +40,11 @@ _PARAMETERS = {
     "u": "alice",
     "o": "acme",
     "secret": "x",
+    "config": "default",
+    "split": "train",
+    "row": "0",
+    "column": "text",
+    "shard": "0",
     "picture": "alice",
     "epoch": "0123456789ab",
     "prefix": "default",
@@ -184,6 +189,8 @@ def _queries(template: str) -> tuple[str, ...]:
         return ("", "?create_pr=1")
     if template.endswith(("{ns}/{name}", "/tree/{rev}")):
         return ("", "?expand[]=sha", "?expand=true", "?blobs=true")
+    if "/viewer/" in template:
+        return ("", "?config=default&split=train&query=text&base=main&where=")
     return ("",)
 
 

@@ -79,6 +79,12 @@ PARAMETERS = {
 Body = dict[str, Any] | list[Any] | bytes | Callable[[str], dict[str, Any]]
 
 BODIES: dict[str, Body] = {
+    "viewer.sql.run_sql": {"sql": "FROM train"},
+    "viewer.edit.edit": {
+        "config": "default",
+        "split": "train",
+        "changes": [{"row_idx": 0, "column": "text", "value": "x"}],
+    },
     "api.repos.duplicate": lambda _name: {"repository": "stranger/copy"},
     "api.repos.settings": {"discussionsDisabled": False},
     "api.tree.find_paths": {"paths": ["README.md"]},

@@ -143,6 +143,8 @@ def _as_the_original(error: HubError) -> tuple[str, int, str]:
             404,
             f"The dataset has been renamed. Please use the current dataset name: {error.new}.",
         )
+    if isinstance(error, InvalidCredentials):
+        return "ExternalUnauthenticatedError", error.status, error.message
     if isinstance(error, _HIDDEN):
         why = error.message if isinstance(error, GatedRepo) else "The dataset does not exist"
         if error.status == 401:
