@@ -144,7 +144,6 @@ function distributions(studio) {
 function panels(studio) {
   const { root, facts } = studio;
   const loaded = new Set();
-  root.querySelectorAll("[data-needs-script]").forEach((element) => { element.hidden = false; });
   async function open(name, isOpen) {
     for (const other of PANELS) {
       const panel = root.querySelector(`[data-panel="${other}"]`);
