@@ -117,7 +117,7 @@ def _nothing_remains(hub: Hub) -> Iterator[None]:
     hub.wait_until_clean()
     assert hub.alice.get("/health").status_code == 200
     # At rest it is half of this; what a hundred hostile connections needed at once is not all given back.
-    assert memory_bytes(hub.server.pid) < 400_000_000
+    assert memory_bytes(hub.server.pid) < 350_000_000
     assert "Traceback" not in hub.server.log_text(), hub.server.log_text()[-3000:]
 
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from openhood.base.errors import RepoNotFound
 from openhood.domain.access import ANONYMOUS
 from openhood.domain.notifications import standing
+from openhood.domain.viewer.links import is_open
 from openhood.http.context import Call
 from openhood.http.pages.render import page
 from openhood.http.pages.repo_shown import Shown
@@ -42,7 +43,7 @@ async def get_studio(call: Call) -> Response:
 async def get_embedded(call: Call) -> Response:
     """The table alone, for pages elsewhere: only of what everybody may read, whoever asks."""
     seen = await call.run(rows.see, call.sv, ANONYMOUS, asked_of(call, is_embedded=True), call.base_url)
-    if seen.place is not None and (seen.place.repo.is_private or seen.place.repo.gated):
+    if seen.place is not None and not is_open(seen.place.repo):
         raise RepoNotFound(anonymous=True)
     answer = await page(call, "studio/embed.html", **_values(call, seen))
     # Nothing here acts for the one who looks at it, so that any page may frame it.

@@ -1,6 +1,7 @@
 // A table of any length and width: only what can be seen is there. Rows have one height; a space that would be taller
 // than browsers allow is squeezed, and the wheel then walks by rows.
 import { renderCell } from "./cells.js";
+import { quoted } from "./conditions.js";
 
 const ROW = 44;
 const HEAD = 104;
@@ -207,16 +208,16 @@ export class Grid {
     title.setAttribute("aria-colindex", String(at + 2));
     title.style.left = `${left}px`;
     title.style.width = `${column.width}px`;
-    const quoted = `"${column.name.replaceAll('"', '""')}"`;
+    const operand = quoted(column.name);
     const { orderby } = this.facts.state;
-    const order = orderby === quoted ? "ascending" : orderby === `${quoted} DESC` ? "descending" : "none";
+    const order = orderby === operand ? "ascending" : orderby === `${operand} DESC` ? "descending" : "none";
     title.setAttribute("aria-sort", order);
     const name = document.createElement("button");
     name.type = "button";
     name.className = "name";
     name.title = this.facts.words.sort.replace("{name}", column.name);
     name.textContent = column.name + { ascending: " ↑", descending: " ↓", none: "" }[order];
-    name.addEventListener("click", () => this.sorted?.({ none: quoted, ascending: `${quoted} DESC`, descending: "" }[order]));
+    name.addEventListener("click", () => this.sorted?.({ none: operand, ascending: `${operand} DESC`, descending: "" }[order]));
     const type = document.createElement("small");
     type.textContent = this.facts.types[column.name] ?? "";
     const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");

@@ -1,4 +1,5 @@
 // SQL over the splits: statement, result, earlier statements, and the result as a file.
+import { quoted } from "./conditions.js";
 const KEPT = 50;
 
 export function setup(studio, panel) {
@@ -83,7 +84,7 @@ export function setup(studio, panel) {
     if (form) save(form);
   });
   earlier.addEventListener("change", () => { if (earlier.value) box.value = earlier.value; });
-  panel.querySelector("[data-columns]").append(...facts.features.slice(0, 200).map(({ name }) => word(/^[A-Za-z_]\w*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`)));
+  panel.querySelector("[data-columns]").append(...facts.features.slice(0, 200).map(({ name }) => word(/^[A-Za-z_]\w*$/.test(name) ? name : quoted(name))));
   studio.ask("sql").then(({ views }) => {
     panel.querySelector("[data-views]").append(...views.map((view) => word(view.name)));
     const own = views.find((view) => view.config === facts.config && view.split === facts.split);
