@@ -262,15 +262,17 @@ def _best_of(
 ) -> Line:
     """Measure the hub and all peers in turns; the line shows the peer whose median is lower.
 
-    Rounds are numbered from 1: number 0 warms up, and what it asks the hub may keep.
+    Rounds are numbered from 1: number 0 warms up, and what it asks the hub may keep. Each round has an order of its
+    own, since whoever comes next finds the processor's caches full of what the one before left.
     """
     lines = {name: Line(label, "ms", goal=goal, peer_label=name) for name in peers}
     mine: list[float] = []
     hub(0)
+    turns = [(mine, hub), *((lines[name].peer, measure) for name, measure in peers.items())]
+    chance = random.Random(label)
     for number in range(1, rounds + 1):
-        mine.append(hub(number))
-        for name, measure in peers.items():
-            lines[name].peer.append(measure(number))
+        for taken, measure in chance.sample(turns, len(turns)):
+            taken.append(measure(number))
     best = min(lines.values(), key=lambda line: sorted(line.peer)[len(line.peer) // 2])
     best.hub = mine
     return best

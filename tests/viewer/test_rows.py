@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import random
 import time
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from openhood.testing.hub import HubUnderTest
@@ -190,6 +193,50 @@ def test_large_files_in_the_store(desk: Desk) -> None:
     repo = desk.make({"train.parquet": samples.parquet(made, group=20_000, data_page_size=16_000)}, lfs=True)
     page = desk.rows(repo, offset=33_333, length=3)
     assert [each["row"]["id"] for each in page["rows"]] == [33_333, 33_334, 33_335]
+
+
+def large_columns() -> pa.Table:
+    """Two columns of more than a mebibyte per row group: a dictionary is made of the first, and given up."""
+    chance = random.Random(5)
+    few = [f"often {n}" for n in range(50)]
+    texts = [chance.choice(few) if n % 10_000 < 3_000 else chance.randbytes(150).hex() for n in range(20_000)]
+    return pa.table(
+        {
+            "id": range(20_000),
+            "text": [None if n % 41 == 7 else text for n, text in enumerate(texts)],
+            "parts": [
+                [text[at : at + 40] for at in range(0, 40 * (n % 7), 40)] for n, text in enumerate(texts)
+            ],
+            "word": [few[n % 50] for n in range(20_000)],
+        }
+    )
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_pages_of_large_columns_are_found_by_their_index(desk: Desk, version: str) -> None:
+    made = large_columns()
+    data = samples.parquet(
+        made,
+        group=10_000,
+        data_page_size=20_000,
+        data_page_version=version,
+        dictionary_pagesize_limit=50_000,
+    )
+    whole = made.to_pylist()
+    # An index that makes no sense is no reason to refuse data that do.
+    ends = pq.ParquetFile(io.BytesIO(data)).metadata.serialized_size + 8
+    last = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(1).column(4 - 1)
+    first = (last.dictionary_page_offset or last.data_page_offset) + last.total_compressed_size
+    broken = data[:first] + b"\xff" * (len(data) - ends - first) + data[-ends:]
+    for name, content in (("sound", data), ("broken", broken)):
+        repo = desk.make({f"{name}.parquet": content}, lfs=True)
+        for offset in (0, 2_950, 3_001, 6_543, 9_950, 10_000, 12_960, 19_900):
+            page = desk.rows(repo, offset=offset)
+            assert [each["row"] for each in page["rows"]] == whole[offset : offset + 100]
+        some = desk.get(repo, "rows", config="default", split="train", offset=9_990, columns=["word", "text"])
+        assert [each["row"] for each in some["rows"]] == [
+            {name: row[name] for name in ("word", "text")} for row in whole[9_990:10_090]
+        ]
 
 
 def test_features_of_the_card(desk: Desk) -> None:

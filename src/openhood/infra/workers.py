@@ -237,6 +237,9 @@ class _Nursery:
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             "ARROW_DEFAULT_MEMORY_POOL": "system",
+            # Memory of a page is used for the next: to have it given by the kernel anew takes half a millisecond.
+            "MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2),
+            "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
             "POLARS_MAX_THREADS": str(os.cpu_count() or 1),
             "HOME": "/nonexistent",
         }

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from openhood.base.names import Sha256, XetHash
 from openhood.domain.storage.types import LfsFile, LfsObject, Upload
@@ -57,13 +57,18 @@ def find_linked(tx: Tx, repo: int, wanted: Collection[Sha256]) -> dict[Sha256, L
     """Return those of ``wanted`` that the repository has."""
     found: dict[Sha256, LfsObject] = {}
     for batch in batches(wanted):
-        chosen = (
-            select(*_OBJECT)
-            .join(repo_lfs, repo_lfs.c.sha256 == lfs_objects.c.sha256)
-            .where(repo_lfs.c.repo_id == repo, repo_lfs.c.sha256.in_(batch))
-        )
-        found |= {row.sha256: _object(row) for row in tx.execute(chosen)}
+        rows = tx.execute(_LINKED, {"repo": repo, "wanted": batch})
+        found |= {row.sha256: _object(row) for row in rows}
     return found
+
+
+_LINKED = (
+    select(*_OBJECT)
+    .join(repo_lfs, repo_lfs.c.sha256 == lfs_objects.c.sha256)
+    .where(
+        repo_lfs.c.repo_id == bindparam("repo"), repo_lfs.c.sha256.in_(bindparam("wanted", expanding=True))
+    )
+)
 
 
 def lock_objects(tx: Tx, wanted: Collection[Sha256]) -> dict[Sha256, LfsObject]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +20,16 @@ _KEPT = 256
 _KEPT_BYTES = 64 * 1024**2
 _TAIL_BYTES = 64 * 1024
 _END_BYTES = 8
+_KEPT_CHUNKS = 1024
+"""Of each file: pages of one row group follow each other, and asking pyarrow for a thousand chunks takes a while."""
+
+
+class Chunk(NamedTuple):
+    """A leaf in a row group: where its bytes begin, how many they are, whether its pages are listed (offset index)."""
+
+    start: int
+    length: int
+    has_index: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,7 @@ class Ends:
     footer: pq.FileMetaData
     schema: pa.Schema
     leaves: dict[str, range]
+    _chunks: OrderedDict[int, tuple[Chunk, ...]] = field(default_factory=OrderedDict)
 
     def numbers(self, columns: Collection[str] | None = None) -> list[int]:
         """Return the leaves of some columns, of all by default."""
@@ -38,17 +50,28 @@ class Ends:
             leaf for name, span in self.leaves.items() if columns is None or name in columns for leaf in span
         ]
 
+    def chunks(self, group: int) -> tuple[Chunk, ...]:
+        """Return the chunks of a row group, by leaf. Kept for the groups that were asked for last."""
+        known = self._chunks.get(group)
+        if known is None:
+            described = self.footer.row_group(group)
+            known = tuple(_chunk(described.column(leaf)) for leaf in range(described.num_columns))
+            while self._chunks and (len(self._chunks) + 1) * len(known) > _KEPT_CHUNKS:
+                self._chunks.popitem(last=False)
+            self._chunks[group] = known
+        return known
+
     def spans(self, group: int, leaves: Iterable[int]) -> list[tuple[int, int]]:
         """Return offset and length of the chunks of some leaves in a row group."""
-        described = self.footer.row_group(group)
-        found = []
-        for leaf in leaves:
-            chunk = described.column(leaf)
-            start = chunk.data_page_offset
-            if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < start:
-                start = chunk.dictionary_page_offset
-            found.append((start, chunk.total_compressed_size))
-        return found
+        chunks = self.chunks(group)
+        return [chunks[leaf][:2] for leaf in leaves]
+
+
+def _chunk(described: pq.ColumnChunkMetaData) -> Chunk:
+    start = described.data_page_offset
+    if described.has_dictionary_page and 0 < described.dictionary_page_offset < start:
+        start = described.dictionary_page_offset
+    return Chunk(start, described.total_compressed_size, described.has_offset_index)
 
 
 def ends_of(source: Source) -> Ends:
@@ -77,9 +100,9 @@ def _read(source: Source) -> Ends:
             f"'{source.name}' is not a Parquet file that can be read: {str(error).splitlines()[0][:200]}"
         ) from error
     leaves, first = {}, 0
-    for field in schema:
-        count = _leaves_of(field.type)
-        leaves[field.name] = range(first, first + count)
+    for each in schema:
+        count = _leaves_of(each.type)
+        leaves[each.name] = range(first, first + count)
         first += count
     if first != footer.num_columns:
         raise TableUnreadable(f"The columns of '{source.name}' cannot be told apart.")

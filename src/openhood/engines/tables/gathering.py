@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -12,6 +16,8 @@ from openhood.engines.tables import duck
 from openhood.engines.tables.task import Source, Task
 
 _ROW = "__row"
+_Wanted = tuple[Source, list[int], int]
+"""A source, numbers of rows in it, and the number of its first row in all sources together."""
 
 
 def gather(
@@ -23,18 +29,16 @@ def gather(
     """
     wanted = _by_source(task.sources, rows, counts)
     is_plain = bool(wanted) and duck.has_plain_names(duck.footer(wanted[0][0]).schema.to_arrow_schema().names)
-    tables = [_from_one(task, each, columns, is_plain=is_plain) for each in wanted]
-    if not tables:
+    if not wanted:
         return _empty(task.sources, columns)
+    tables = _from_all(task, wanted, columns, is_plain=is_plain)
     table = pa.concat_tables(tables, promote_options="permissive") if len(tables) > 1 else tables[0]
     last = table.num_columns - 1
     places = {number: at for at, number in enumerate(table.column(last).to_pylist())}
     return table.remove_column(last).take([places[row] for row in rows])
 
 
-def _by_source(
-    sources: Sequence[Source], rows: Sequence[int], counts: Sequence[int]
-) -> list[tuple[Source, list[int], int]]:
+def _by_source(sources: Sequence[Source], rows: Sequence[int], counts: Sequence[int]) -> list[_Wanted]:
     found, start = [], 0
     for source, count in zip(sources, counts, strict=True):
         numbers = sorted({row - start for row in rows if start <= row < start + count})
@@ -44,34 +48,45 @@ def _by_source(
     return found
 
 
-def _from_one(
-    task: Task, wanted: tuple[Source, list[int], int], columns: Sequence[str] | None, *, is_plain: bool
-) -> pa.Table:
-    source, numbers, start = wanted
-    _bring_groups(source, numbers, columns)
+def _from_all(
+    task: Task, wanted: Sequence[_Wanted], columns: Sequence[str] | None, *, is_plain: bool
+) -> list[pa.Table]:
+    """Read from all sources, several at once: a few rows of a file do not keep DuckDB's threads busy."""
+    for source, numbers, _start in wanted:
+        _bring_groups(source, numbers, columns)
     if not is_plain:
-        return _by_pyarrow(source, numbers, start, columns)
+        return [_by_pyarrow(*each, columns) for each in wanted]
+    with ExitStack() as stack:
+        opened = [stack.enter_context(closing(duck.connect(task, is_ours=True))) for _each in wanted]
+        with ThreadPoolExecutor(min(len(wanted), os.cpu_count() or 1)) as pool:
+            return list(pool.map(partial(_from_one, task, columns), opened, wanted))
+
+
+def _from_one(
+    task: Task, columns: Sequence[str] | None, connection: duckdb.DuckDBPyConnection, wanted: _Wanted
+) -> pa.Table:
     try:
-        return _by_duckdb(task, source, numbers, start, columns)
+        return _by_duckdb(task, connection, *wanted, columns)
     except duckdb.NotImplementedException:
-        return _by_pyarrow(source, numbers, start, columns)
+        return _by_pyarrow(*wanted, columns)
 
 
 def _by_duckdb(
-    task: Task, source: Source, numbers: list[int], start: int, columns: Sequence[str] | None
+    task: Task,
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    numbers: list[int],
+    start: int,
+    columns: Sequence[str] | None,
 ) -> pa.Table:
     names = "*" if columns is None else ", ".join(map(duck.quote_name, columns))
     listed = ", ".join(map(str, numbers))
-    connection = duck.connect(task, is_ours=True)
-    try:
-        with duck.answering(task):
-            query = (
-                f"SELECT {names}, (file_row_number + {start})::BIGINT AS {_ROW} FROM {duck.scan([source])} "
-                f"WHERE file_row_number IN ({listed})"
-            )
-            return connection.sql(query).to_arrow_table()
-    finally:
-        connection.close()
+    with duck.answering(task):
+        query = (
+            f"SELECT {names}, (file_row_number + {start})::BIGINT AS {_ROW} FROM {duck.scan([source])} "
+            f"WHERE file_row_number IN ({listed})"
+        )
+        return connection.sql(query).to_arrow_table()
 
 
 def _by_pyarrow(source: Source, numbers: list[int], start: int, columns: Sequence[str] | None) -> pa.Table:

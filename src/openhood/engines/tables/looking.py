@@ -31,9 +31,9 @@ def search(task: Task) -> Reply:
         )
     else:
         duck.bring(task.sources, columns)
-        found = searching.scan(task, columns, words, starts=_starts(params["counts"]))
-        total = found.num_rows
-        rows = found.column(searching.ROW).slice(offset, length).to_pylist()
+        rows, total = searching.scan(
+            task, columns, words, starts=_starts(params["counts"]), offset=offset, length=length
+        )
     table = gather(task, rows, counts=params["counts"])
     body = cells.page(
         table, params["features"], rows, params["links"], total=total, partial=bool(params["partial"])

@@ -3,7 +3,8 @@
 =============================================  ================================================================
 the wanted columns of the row group are        how its rows are read
 =============================================  ================================================================
-on this machine, up to 64 MiB                  by Polars, which decodes the pages it needs
+on this machine, up to 64 MiB                  by Polars, which decodes dictionaries and the pages it needs;
+                                               columns of a mebibyte or more by their page index, if they have one
 far away, up to 16 MiB                         whole columns are brought here, then by Polars
 larger, with a page index                      only the pages that hold the rows (`slicer`)
 larger, without, among the first rows of it    by pyarrow from the beginning of the columns on
@@ -15,6 +16,7 @@ of types that Polars lacks, or refuses         by pyarrow, the whole row group o
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import polars as pl
@@ -32,6 +34,7 @@ from openhood.engines.tables.task import Reply, Source, Task
 
 NEAR_BYTES = 64 * 1024**2
 FAR_BYTES = 16 * 1024**2
+_SLICED_BYTES = 1024**2
 _HEAVY_BYTES = 64 * 1024**2
 """Media of one page that are larger are not read: what is shown of them is a link."""
 _WHOLE_GROUP_BYTES = 256 * 1024**2
@@ -239,12 +242,43 @@ def _read_columns(
     if is_large and all(start + count <= _FIRST_ROWS for _group, start, count in pieces):
         return _joined([_by_stream(source, ends, piece, leaves) for piece in pieces])
     source.need([span for each in spans.values() for span in each])
+    sliced = [name for name in columns if _is_sliced(source, ends, pieces, name)]
+    if sliced:
+        with suppress(TableUnreadable):  # the index may make no sense, and the data still
+            found = _joined([slicer.read_slice(source, ends, *piece, sliced) for piece in pieces])
+            rest = [name for name in columns if name not in sliced]
+            if not rest:
+                return found
+            return _side_by_side(columns, [found, _read_whole(part, ends, pieces, rest)])
+    return _read_whole(part, ends, pieces, columns)
+
+
+def _read_whole(
+    part: Part, ends: Ends, pieces: Sequence[tuple[int, int, int]], columns: Sequence[str]
+) -> pa.Table:
     if all(_polars_has(ends.schema.field(name).type) for name in columns):
         try:
-            return _by_polars(source, part.start, part.count, columns)
+            return _by_polars(part.source, part.start, part.count, columns)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             pass  # what it cannot read may still be read, or is refused in other words
-    return _joined([_by_arrow(source, ends, piece, leaves) for piece in pieces])
+    leaves = ends.numbers(columns)
+    return _joined([_by_arrow(part.source, ends, piece, leaves) for piece in pieces])
+
+
+def _is_sliced(source: Source, ends: Ends, pieces: Sequence[tuple[int, int, int]], name: str) -> bool:
+    """Tell whether the pages of a column are worth to be looked up."""
+    leaves = ends.numbers([name])
+    return source.is_whole and all(
+        sum(length for _start, length in ends.spans(group, leaves)) >= _SLICED_BYTES
+        and slicer.has_index(ends, group, leaves)
+        for group, _start, _count in pieces
+    )
+
+
+def _side_by_side(columns: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
+    found = {name: table.column(name) for table in tables for name in table.column_names}
+    fields = {field.name: field for table in tables for field in table.schema}
+    return pa.table([found[name] for name in columns], pa.schema([fields[name] for name in columns]))
 
 
 def _by_polars(source: Source, start: int, count: int, columns: Sequence[str]) -> pa.Table:

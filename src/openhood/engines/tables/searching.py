@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from string import ascii_lowercase
 
 import polars as pl
-import pyarrow as pa
 
 from openhood.engines.tables.task import Source, Task
 
 ROW = "__row"
 _SCORE = "__score"
+_HITS = "__hits"
+_NOTHING = pl.DataFrame(schema={ROW: pl.Int64, _SCORE: pl.Int64})
 _WORD_WEIGHT = 1 << 20
 _KEPT = 4
 _KEPT_BYTES = 32 * 1024**2
@@ -31,8 +32,10 @@ def scan(
     words: Sequence[str],
     *,
     starts: Sequence[int],
-) -> pa.Table:
-    """Return the rows that hold a word, best first: columns ``__row`` and ``__score``.
+    offset: int,
+    length: int,
+) -> tuple[list[int], int]:
+    """Return the numbers of a page of the rows that hold a word, best first, and how many there are in all.
 
     ``starts`` are the numbers of the first rows of the sources. What was found is kept for the pages that follow.
     """
@@ -40,51 +43,57 @@ def scan(
     known = _known.pop(asked, None)
     if known is None:
         known = _scan(task, columns, words, starts)
-    if known.nbytes <= _KEPT_BYTES:
+    if known.estimated_size() <= _KEPT_BYTES:
         _known[asked] = known
         while len(_known) > _KEPT:
             _known.popitem(last=False)
-    return known
+    return _page(known, offset, length), known.height
 
 
-def _scan(task: Task, columns: Sequence[str], words: Sequence[str], starts: Sequence[int]) -> pa.Table:
+def _page(found: pl.DataFrame, offset: int, length: int) -> list[int]:
+    """Return rows in the order of their scores: to choose the first few is five times as fast as to sort all."""
+    order: dict[str, bool] = {_SCORE: True, ROW: False}
+    best = found.top_k(offset + length, by=list(order), reverse=[not falls for falls in order.values()])
+    return best.sort(list(order), descending=list(order.values()))[ROW].slice(offset, length).to_list()
+
+
+def _scan(task: Task, columns: Sequence[str], words: Sequence[str], starts: Sequence[int]) -> pl.DataFrame:
     found = [
         _scan_one(source, columns, words, start) for source, start in zip(task.sources, starts, strict=True)
     ]
     task.check_time()
-    table: pa.Table = (
-        pl.concat(found).sort([_SCORE, ROW], descending=[True, False]).to_arrow()
-        if found
-        else pa.table({ROW: pa.array([], pa.int64()), _SCORE: pa.array([], pa.int64())})
-    )
-    return table
+    return pl.concat(found) if found else _NOTHING
 
 
 def _scan_one(source: Source, columns: Sequence[str], words: Sequence[str], start: int) -> pl.DataFrame:
     lazy = pl.scan_parquet(source.path, low_memory=True).select(*dict.fromkeys(columns))
     kept = lazy.collect_schema()
-    found = [_text_in(pl.col(name), kept[name]) for name in kept]
-    texts = [text for text in found if text is not None]
-    if not texts:
-        return pl.DataFrame(schema={ROW: pl.Int64, _SCORE: pl.Int64})
+    if all(_hits(pl.col(name), kept[name], "") is None for name in kept):
+        return _NOTHING
     numbered = lazy.with_row_index(ROW, offset=start)
     if len(words) > 1:
         # One look for any of the words spares most rows the looks for each of them.
-        any_word = _pattern(words)
-        numbered = numbered.filter(pl.any_horizontal(text.str.contains(any_word) for text in texts))
+        numbered = numbered.filter(_count(kept, _pattern(words)) > 0)
+    hits = [_count(kept, _pattern([word])).alias(f"{_HITS}{at}") for at, word in enumerate(words)]
     return (
-        numbered.select(pl.col(ROW).cast(pl.Int64), _score(texts, words).alias(_SCORE))
+        numbered.select(pl.col(ROW).cast(pl.Int64), *hits)
+        .select(ROW, _score(len(words)).alias(_SCORE))
         .filter(pl.col(_SCORE) > 0)
         .collect(engine="streaming")
     )
 
 
-def _score(texts: Sequence[pl.Expr], words: Sequence[str]) -> pl.Expr:
+def _score(words: int) -> pl.Expr:
     total = pl.lit(0, pl.Int64)
-    for word in words:
-        hits = pl.sum_horizontal(text.str.count_matches(_pattern([word])) for text in texts).cast(pl.Int64)
+    for hits in (pl.col(f"{_HITS}{at}") for at in range(words)):
         total = total + hits + pl.when(hits > 0).then(_WORD_WEIGHT).otherwise(0)
     return total
+
+
+def _count(kept: Mapping[str, pl.DataType], pattern: str) -> pl.Expr:
+    """Return how often a pattern is found in all columns together."""
+    found = [_hits(pl.col(name), kept[name], pattern) for name in kept]
+    return pl.sum_horizontal(hits for hits in found if hits is not None).cast(pl.Int64)
 
 
 def _pattern(words: Sequence[str]) -> str:
@@ -112,24 +121,22 @@ _SPELLINGS = {letter: (letter, letter.upper()) for letter in ascii_lowercase} | 
 }
 
 
-def _text_in(column: pl.Expr, kept: pl.DataType) -> pl.Expr | None:
-    """Return a column as text, of lists and structs the texts that they hold; None where there are none."""
+def _hits(column: pl.Expr, kept: pl.DataType, pattern: str) -> pl.Expr | None:
+    """Return how often a pattern is found in a column, in the texts that its lists and structs hold; None: it has none."""
     if kept == pl.String:
-        return column
+        return column.str.count_matches(pattern)
     if isinstance(kept, pl.Categorical | pl.Enum):
-        return column.cast(pl.String)
+        return column.cast(pl.String).str.count_matches(pattern)
     if isinstance(kept, pl.Array):
-        return _text_in(column.arr.to_list(), pl.List(kept.inner))
+        return _hits(column.arr.to_list(), pl.List(kept.inner), pattern)
     if isinstance(kept, pl.List):
-        below = _text_in(pl.element(), kept.inner)  # type: ignore[arg-type]  # always an instance here
-        if below is None:
-            return None
-        return (column if kept.inner == pl.String else column.list.eval(below)).list.join("\n")
+        below = _hits(pl.element(), kept.inner, pattern)  # type: ignore[arg-type]  # always an instance here
+        return None if below is None else column.list.eval(below).list.sum()
     if isinstance(kept, pl.Struct):
-        parts = [_text_in(column.struct.field(field.name), field.dtype) for field in kept.fields]  # type: ignore[arg-type]
-        texts = [part for part in parts if part is not None]
-        return pl.concat_str(texts, separator="\n", ignore_nulls=True) if texts else None
+        parts = [_hits(column.struct.field(field.name), field.dtype, pattern) for field in kept.fields]  # type: ignore[arg-type]
+        hits = [part for part in parts if part is not None]
+        return pl.sum_horizontal(hits) if hits else None
     return None
 
 
-_known: OrderedDict[tuple[tuple[object, ...], ...], pa.Table] = OrderedDict()
+_known: OrderedDict[tuple[tuple[object, ...], ...], pl.DataFrame] = OrderedDict()
