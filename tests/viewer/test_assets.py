@@ -168,6 +168,36 @@ def test_links_of_private_data_carry_a_permission(hub: HubUnderTest, desk: Desk)
     assert fetch(desk, row(desk, repo, 0)["image"]["src"]).status_code == 200
 
 
+def test_pictures_behind_a_gate(hub: HubUnderTest, desk: Desk) -> None:
+    repo = desk.make({"train.parquet": samples.parquet(media_table())}, gated="manual")
+    desk.bob.post(f"/datasets/{repo}/ask-access", json={})
+    rows_url = f"/api/datasets/{repo}/viewer/rows"
+    query = {"config": "default", "split": "train", "length": 2}
+    assert desk.bob.get(rows_url, params=query).status_code == 404
+    users = f"/api/datasets/{repo}/user-access-request"
+    assert desk.alice.post(f"{users}/grant", json={"user": "bob"}).status_code == 200
+    cells = desk.bob.get(rows_url, params=query).json()["rows"]
+    src, odd = cells[0]["row"]["image"]["src"], cells[0]["row"]["odd / name"]["src"]
+    bare, _, token = src.partition("?")
+    # Whoever was let in may show it where no token of theirs is sent, as in a page's pictures.
+    answer = fetch(desk, src)
+    assert (answer.status_code, answer.content) == (200, samples.png(20, 10))
+    assert answer.headers["cache-control"] == "private, max-age=86400"
+    part = fetch(desk, src, Range="bytes=1-3")
+    assert (part.status_code, part.content) == (206, b"PNG")
+    assert fetch(desk, odd).headers["content-type"] == "application/octet-stream"
+    assert fetch(desk, odd).headers["content-security-policy"].startswith("sandbox")
+    assert fetch(desk, bare).status_code == 401
+    assert fetch(desk, bare, by=desk.hub.client(desk.hub.add_user("wilma"))).status_code == 404
+    # It is for this split at this commit, and ends by itself.
+    other = desk.make({"train.parquet": samples.parquet(media_table())}, gated="manual")
+    theirs = row(desk, other, 0)["image"]["src"].partition("?")[0]
+    assert fetch(desk, f"{theirs}?{token}").status_code == 401
+    hub.clock.advance(3 * 3600)
+    assert fetch(desk, src).status_code == 403
+    assert fetch(desk, bare, by=desk.bob).status_code == 200
+
+
 def test_files_of_a_folder(desk: Desk) -> None:
     repo = desk.make({"train/red/a.png": samples.png(40, 30), "train/blue/b é.png": samples.png(10, 20)})
     page = desk.first_rows(repo)

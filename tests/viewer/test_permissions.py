@@ -18,7 +18,15 @@ from openhood.testing.hub import HubUnderTest
 from viewer.conftest import Desk, open_desk
 
 SECRET = "xylophone"
-PARTS = {"rev": "main", "config": "default", "split": "train", "row": "0", "column": "word", "shard": "0"}
+PARTS = {
+    "rev": "main",
+    "config": "default",
+    "split": "train",
+    "row": "0",
+    "column": "word",
+    "shard": "0",
+    "path": "0",
+}
 QUERY = {
     "config": "default",
     "split": "train",
@@ -53,7 +61,7 @@ def _asks() -> Iterator[Ask]:
     for route in ROUTES:
         is_table = route.dialect == "viewer" or ".studio." in route.handler.__module__
         is_parquet = route.handler.__module__.endswith(".api.parquet")
-        if (is_table or is_parquet) and "{path" not in route.template:
+        if is_table or is_parquet:
             yield from (Ask(method, route.template) for method in route.methods if method != "HEAD")
 
 
