@@ -40,6 +40,15 @@ def test_everything_is_there(hub: HubUnderTest) -> None:
     assert len(client.get("/api/collections").json()) == 2
 
 
+def test_spaces_say_what_they_are(hub: HubUnderTest) -> None:
+    client = hub.client()
+    page = client.get("/spaces/fjord-labs/tide-table").text
+    assert "Do not sail by it." in page
+    assert "No card yet" not in page
+    assert "Tallinn" in client.get("/spaces/fjord-labs/tide-table/resolve/main/index.html").text
+    assert "No card yet" not in client.get("/spaces/mateo/happy-coffee").text
+
+
 def test_people_talk_and_propose(hub: HubUnderTest) -> None:
     client = hub.client()
     found = client.get("/api/models/fjord-labs/fjord-tiny-lm/discussions").json()["discussions"]

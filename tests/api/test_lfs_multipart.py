@@ -11,7 +11,7 @@ import pytest
 
 from api.lfs_client import Action, batch, create_repo, download, has, plan, sha256
 from openhood.base.settings import Limits
-from openhood.domain.storage.uploads import MAX_BATCH_PARTS, MAX_PARTS, part_size
+from openhood.domain.storage.uploads import MAX_BATCH_PARTS, MAX_PARTS, SMALL_PART_BYTES, part_size
 from openhood.testing.hub import HubUnderTest
 from openhood.testing.transport import BrokenAnswer
 
@@ -305,3 +305,17 @@ def test_a_batch_of_giants_has_a_bounded_answer(hub: HubUnderTest) -> None:
     assert len(headers) == 100
     assert sum(len(each) - 1 for each in headers) <= MAX_BATCH_PARTS + 100
     assert all(len(each) - 1 == -(-size // int(each["chunk_size"])) for each in headers)
+
+
+def test_whoever_names_only_parts_gets_small_ones(make_hub: HubMaker) -> None:
+    hub = make_hub()
+    client = hub.client(hub.add_user("alice"))
+    create_repo(client, "alice/m")
+    wish = (sha256(DATA), len(DATA))
+    assert batch(client, "alice/m", wish).json()["transfer"] == "basic"
+    assert batch(client, "alice/m", wish, transfers=("multipart",)).json()["transfer"] == "multipart"
+    action = plan(client, "alice/m", DATA, transfers=("multipart",))
+    assert (action.chunk_bytes, len(action.parts)) == (SMALL_PART_BYTES, 2)
+    named = _send(client, DATA, action)
+    assert _complete(client, action, DATA, named).status_code == 200
+    assert has(client, "alice/m", DATA)

@@ -255,6 +255,9 @@ def test_the_page(alice: Person) -> None:
     secret = re.search(r"type it: <code>([A-Z2-7]+)</code>", begun)
     assert secret is not None
     alice.secret = secret[1]
+    slip = alice.client.post(page, data={"do": "confirm", "code": "12345"})
+    assert slip.status_code == 401
+    assert f"type it: <code>{secret[1]}</code>" in slip.text, "the same secret, for another try"
     done = alice.client.post(page, data={"do": "confirm", "code": alice.code()}).text
     assert "Your recovery codes" in done
     assert "It is on" in done

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 if find_spec("playwright") is not None and find_spec("axe_playwright_python") is not None:
-    from browser.fixtures import chromium, fresh, hub, kinds  # noqa: F401 - pytest finds fixtures by these names
+    from browser.fixtures import chromium, fresh, hub, kinds, workshop  # noqa: F401 - pytest finds fixtures by these names
 else:
     collect_ignore_glob = ["test_*.py"]
 

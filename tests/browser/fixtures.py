@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from browser import kit, pages
+from browser import workshop as places
 from browser.kit import LiveHub
 
 
@@ -44,4 +45,11 @@ def fresh() -> Iterator[LiveHub]:
         tempfile.TemporaryDirectory(prefix="openhood-fresh-") as directory,
         kit.running(Path(directory), {}) as live,
     ):
+        yield live
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[LiveHub]:
+    """A hub to change things in, which calls receivers on this machine; every run makes repositories of its own."""
+    with places.open_workshop({"OPENHOOD_WEBHOOKS_ALLOW": "127.0.0.1"}) as live:
         yield live

@@ -79,10 +79,10 @@ class LiveHub:
 
 @contextmanager
 def running(
-    data_dir: Path, passwords: dict[str, str], *, env: dict[str, str] | None = None
+    data_dir: Path, passwords: dict[str, str], *, env: dict[str, str] | None = None, port: int = 0
 ) -> Iterator[LiveHub]:
-    """Run ``openhood serve`` on a data directory until the block ends."""
-    with server.start_server(data_dir, env=env) as started:
+    """Run ``openhood serve`` on a data directory until the block ends. *Args*: ``port`` 0 takes a free one."""
+    with server.start_server(data_dir, env=env, port=port) as started:
         # Browsers treat `localhost` as a safe place, and clients compare hosts: people write this name too.
         yield LiveHub(started.url.replace("127.0.0.1", "localhost"), data_dir, started, passwords)
 

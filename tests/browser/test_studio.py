@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from browser import kit
 from browser.kit import PASSWORD, LiveHub
@@ -146,9 +146,31 @@ def test_a_statement_is_run_and_kept(chromium: Browser, harbour: LiveHub) -> Non
         expect(page.locator("[data-panel=sql] [role=alert]")).to_contain_text("read_csv")
 
 
+def test_what_is_being_typed_outlives_what_arrives_regression(chromium: Browser, harbour: LiveHub) -> None:
+    with kit.visit(chromium, harbour, "omar") as visitor:
+        held: list[Route] = []
+        page = visitor.page
+        page.route("**/statistics?*", lambda route: held.append(route))
+        with page.expect_request("**/statistics?*"):
+            visitor.go(f"{TABLE}?view=edit")
+        page.locator("[data-panel=edit][data-ready]").wait_for()
+        _cell(page, 2, 1).dblclick()
+        editor = page.locator(".grid-cell :is(input, textarea)")
+        editor.fill("Alba")
+        expect(page.locator(".grid-title rect")).to_have_count(0)
+        for each in held:
+            each.continue_()
+        expect(page.locator(".grid-title rect").first).to_be_visible()
+        editor.press_sequentially("tross")
+        expect(editor).to_have_value("Albatross")
+        editor.press("Escape")
+        expect(_cell(page, 2, 1)).not_to_have_text("Albatross")
+
+
 def test_a_cell_is_changed_by_a_pull_request_that_shows_its_rows(chromium: Browser, harbour: LiveHub) -> None:
     with kit.visit(chromium, harbour, "omar") as visitor:
         page = visitor.go(f"{TABLE}?view=edit")
+        page.locator("[data-panel=edit][data-ready]").wait_for()
         _cell(page, 2, 1).dblclick()
         editor = page.locator(".grid-cell input, .grid-cell textarea")
         editor.fill("Albatross")

@@ -201,6 +201,19 @@ def test_a_failing_job_is_seen_run_again_and_given_up(hub: HubUnderTest, boss: h
     assert text(boss.post("/admin/jobs", data={"do": "drop", "job": "x"}), 400)
 
 
+def test_details_of_the_trail_are_words_regression(boss: httpx.Client, alice: httpx.Client) -> None:
+    hook = {
+        "watched": [{"type": "org", "name": "acme"}],
+        "url": "https://ci.example.org/hook",
+        "domains": ["repo"],
+    }
+    assert boss.post("/api/settings/webhooks", json=hook).status_code == 200
+    pages = [text(boss.get(f"/admin/audit?action={each}")) for each in ("webhook.create", "ref.move")]
+    assert "watched: org:acme" in pages[0]
+    assert "old: –, new: " in pages[1]
+    assert not [each for each in pages if "None" in each or "[&#39;" in each]
+
+
 def test_the_trail_is_listed_verified_and_exported(boss: httpx.Client, alice: httpx.Client) -> None:
     page = text(boss.get("/admin/audit?action=repo.create"))
     assert "model:alice/m" in page

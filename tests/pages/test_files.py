@@ -460,10 +460,38 @@ def test_a_lost_race_is_told_and_keeps_the_text(alice: httpx.Client, work: Conte
     assert EVIL not in lost.text
     assert read(alice, work, "a.txt") == b"theirs\n"
     parent = re.search(r'name="parent" value="([0-9a-f]{40})"', lost.text)
+    seen = re.search(r'name="seen" value="([0-9a-f]{40})"', lost.text)
     assert parent is not None
-    assert (
-        alice.post(f"/{work.repo_id}/edit/main/a.txt", data=sent | {"parent": parent[1]}).status_code == 303
-    )
+    assert seen is not None
+    assert (parent[1], seen[1]) == (tip(work), before)
+    assert f"/compare/{before}..{tip(work)}" in lost.text
+    assert re.search(r'value="pull" checked', lost.text)
+    told = sent | {"parent": parent[1], "seen": seen[1]}
+    proposed = alice.post(f"/{work.repo_id}/edit/main/a.txt", data=told | {"goes": "pull"})
+    assert proposed.status_code == 303
+    # It begins where its author saw the file: theirs is not undone by it.
+    number = proposed.headers["location"].rsplit("/", 1)[1]
+    history = alice.get(f"/api/models/{work.repo_id}/commits/refs%2Fpr%2F{number}").json()
+    assert [each["id"] for each in history][1] == before
+    assert alice.post(f"/{work.repo_id}/edit/main/a.txt", data=told).status_code == 303
+
+
+def test_a_race_about_another_file_is_no_obstacle(alice: httpx.Client, work: Content) -> None:
+    before = tip(work)
+    work.commit({"other.txt": b"theirs\n"}, message="Faster")
+    sent = {"path": "a.txt", "content": "mine", "summary": "Mine", "goes": "direct", "parent": before}
+    assert alice.post(f"/{work.repo_id}/edit/main/a.txt", data=sent).status_code == 303
+    assert read(alice, work, "a.txt") == b"mine"
+    assert read(alice, work, "other.txt") == b"theirs\n"
+
+
+def test_a_mistake_does_not_hide_a_race(alice: httpx.Client, work: Content) -> None:
+    before = tip(work)
+    work.commit({"a.txt": b"theirs\n"}, message="Faster")
+    sent = {"path": "d/b.txt", "content": "mine", "summary": "Mine", "goes": "direct", "parent": before}
+    refused = alice.post(f"/{work.repo_id}/edit/main/a.txt", data=sent)
+    assert refused.status_code == 400
+    assert f'name="parent" value="{before}"' in refused.text
 
 
 def test_renaming_text_and_large_files(alice: httpx.Client, work: Content) -> None:

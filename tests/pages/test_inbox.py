@@ -62,6 +62,14 @@ def test_marking_and_removing(alice: httpx.Client) -> None:
     assert "Your inbox is empty" in text(alice.get("/inbox"))
 
 
+def test_whoever_looks_at_a_discussion_has_read_of_it(alice: httpx.Client) -> None:
+    text(alice.get("/alice/m/discussions/1"))
+    unread = text(alice.get("/inbox?show=unread"))
+    assert len(lines(unread)) == 2
+    assert "/alice/m/discussions/1" not in unread
+    assert '<span class="badge">2</span>' in unread
+
+
 def test_what_cannot_be_done(hub: HubUnderTest, alice: httpx.Client) -> None:
     assert "Nothing was ticked" in text(alice.post("/inbox", data={"do": "read"}), 400)
     assert text(alice.post("/inbox", data={"do": "dance"}), 400)

@@ -13,7 +13,9 @@ import pytest
 
 import openhood
 from api.commits_client import commit
-from openhood.http.pages import labels, refusals
+from openhood.base.settings import describe_all
+from openhood.engines.diffs import settings, vocabularies
+from openhood.http.pages import labels, refusals, setting_words, summaries
 from openhood.http.pages.language import LANGUAGES
 from openhood.http.pages.shown import Figures, count, grouped, size
 from openhood.testing.hub import HubUnderTest
@@ -50,7 +52,12 @@ def get(client: httpx.Client, path: str, status: int = 200) -> str:
 def test_every_sentence_is_translated() -> None:
     french = LANGUAGES["fr"]
     same = {"3D", "Audio", "Document", "Image"}
-    for sentence in (*labels.sentences(), *refusals.SENTENCES):
+    for sentence in (
+        *labels.sentences(),
+        *refusals.SENTENCES,
+        *summaries.sentences(),
+        *setting_words.sentences(),
+    ):
         assert sentence in same or french.gettext(sentence) != sentence, sentence
 
 
@@ -97,6 +104,52 @@ def test_refusals_are_told_in_the_readers_language(hub: HubUnderTest, alice: htt
     assert "Nom ou mot de passe incorrect." in unescape(answer.text)
 
 
+def test_settings_are_described_in_the_readers_language(hub: HubUnderTest) -> None:
+    boss = hub.client(hub.add_user("boss", admin=True), headers=FRENCH)
+    text = get(boss, "/admin/settings").partition("<main")[2]
+    assert "Qui peut créer un compte sans administrateur." in text
+    for name, english in describe_all().items():
+        assert english not in text, name
+
+
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        ("1 tensor added; 3,000 tensors removed", "1 tenseur ajouté; 3\u202f000 tenseurs supprimés"),
+        (
+            "2 of 12 tensors changed by 0.4 % (relative L2), most 'a; b' by 3 %",
+            "2 of 12 tensors changed by 0.4 % (relative L2), most 'a; b' by 3 %",
+        ),
+        (
+            "2 of 12 tensors changed by 0.4 % (relative L2), most 'a' by 3 %",
+            "2 tenseurs sur 12 modifiés de 0,4 % (L2 relative), surtout «\u00a0a\u00a0» de 3 %",
+        ),
+        ("llama: 4 tensors, 1,024 parameters (BF16)", "llama: 4 tenseurs, 1\u202f024 paramètres (BF16)"),
+        ("text: 2 lines added, 1 removed", "texte\u00a0: lignes ajoutées\u00a0: 2, supprimées\u00a0: 1"),
+        ("The file could not be understood (OSError).", "Le fichier n’a pas pu être compris (OSError)."),
+        ("'a.json' is not valid JSON: {0}.", "«\u00a0a.json\u00a0» n’est pas du JSON valide\u00a0: {0}."),
+    ],
+)
+def test_reviews_are_told_in_the_readers_language(english: str, french: str) -> None:
+    assert summaries.told(LANGUAGES["fr"], english) == french
+    assert summaries.told(LANGUAGES["en"], english) == english
+
+
+def test_what_is_compared_is_told_in_the_readers_language() -> None:
+    """A sentence that changes where it is made would silently be English again."""
+    before = {"hidden_act": "relu", "layers": 2, "same": 1}
+    compared = [
+        settings.compare_documents(before, {"hidden_act": "gelu", "layers": 3, "same": 1}),
+        settings.compare_documents({}, before),
+        vocabularies.compare_tokens({"a": 0, "b": 1}, {"a": 1, "c": 2}),
+        vocabularies.compare_tokens({"a": 0}, {"a": 0}),
+    ]
+    for said in compared:
+        summary = str(said["summary"])
+        parts = zip(summary.split("; "), summaries.told(LANGUAGES["fr"], summary).split("; "), strict=True)
+        assert all(one != other for one, other in parts), summary
+
+
 def test_refusals_of_programs_stay_english(alice: httpx.Client) -> None:
     answer = alice.get("/api/models/alice/nothing")
     assert answer.json()["error"] == "Repository not found"
@@ -129,7 +182,7 @@ def _written() -> set[str]:
     """Return all texts of the program, with ``{}`` where a value stands in them."""
     found: set[str] = set()
     for path in Path(openhood.__file__).parent.rglob("*.py"):
-        if path.name == "refusals.py":
+        if path.name in ("refusals.py", "summaries.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -67,9 +67,12 @@ def test_the_profile_and_its_links(alice: httpx.Client) -> None:
 def test_a_picture_is_taken_and_taken_away(alice: httpx.Client) -> None:
     done(alice.post("/settings/account/picture", files={"file": ("me.png", PIXEL)}), "/settings/account")
     assert "Take it away" in seen(alice, "/settings/account")
+    drawn = re.compile(r'<summary [^>]*><img class="avatar" src="/avatars/[^"]+\.svg"')
+    assert not drawn.search(seen(alice, "/")), "the menu shows the picture"
     refused(alice.post("/settings/account/picture", files={"file": ("me.png", b"no picture")}), 400)
     done(alice.post("/settings/account/links", data={"do": "picture"}), "/settings/account")
     assert "Take it away" not in seen(alice, "/settings/account")
+    assert drawn.search(seen(alice, "/"))
 
 
 def test_another_sites_form_changes_nothing(hub: HubUnderTest, alice: httpx.Client) -> None:
@@ -139,6 +142,17 @@ def test_webhooks_from_making_to_replay(hub: HubUnderTest, alice: httpx.Client) 
         assert bob.get(each).status_code == 404
         assert bob.post(each, data={"do": "delete"}).status_code == 404
     done(alice.post(path, data={"do": "delete"}), "/settings/webhooks")
+
+
+def test_sessions_are_called_what_people_call_their_browsers(hub: HubUnderTest, alice: httpx.Client) -> None:
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
+    for name in (agent, "git/2.43.0", f"Strange {EVIL}"):
+        other = hub.client(headers={"Origin": hub.url, "User-Agent": name})
+        assert other.post("/login", data={"name": "alice", "password": PASSWORD}).status_code == 303
+    text = seen(alice, "/settings/second-factor")
+    assert f'title="{agent}">Firefox 131 on Linux</div>' in text
+    assert 'title="git/2.43.0">git 2.43</div>' in text
+    assert "Strange &lt;script&gt;" in text
 
 
 def test_what_one_hears_of_and_watches(hub: HubUnderTest, alice: httpx.Client) -> None:

@@ -79,6 +79,20 @@ def test_a_branch_that_moved_on_is_not_overwritten(desk: Desk) -> None:
     answer = _edit(desk, repo, deleted=[0], create_pr=False, parent_commit=seen)
     assert answer.status_code == 412
     assert _file(desk, repo, "train.csv") == b"n\n0\n1\n2\n"
+    # A proposal begins where its author saw the rows, so that it undoes nothing.
+    proposed = _edit(desk, repo, deleted=[0], parent_commit=seen)
+    assert proposed.status_code == 200, proposed.text
+    assert _file(desk, repo, "train.csv", "refs/pr/1") == b"n\n2\n"
+
+
+def test_what_others_did_to_other_files_is_no_obstacle(desk: Desk) -> None:
+    repo = desk.make({"train.csv": "n\n1\n"})
+    seen = desk.commit(repo, {"train.csv": "n\n1\n2\n"})
+    desk.commit(repo, {"NOTES.txt": "theirs"})
+    answer = _edit(desk, repo, deleted=[0], create_pr=False, parent_commit=seen)
+    assert answer.status_code == 200, answer.text
+    assert _file(desk, repo, "train.csv") == b"n\n2\n"
+    assert _file(desk, repo, "NOTES.txt") == b"theirs"
 
 
 @pytest.mark.parametrize(

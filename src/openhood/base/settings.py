@@ -430,7 +430,7 @@ def load_settings(
     ``file`` defaults to ``OPENHOOD_CONFIG``, then ``openhood.toml`` in the data directory.
     Raises: SettingsError naming the setting, its origin and what is allowed.
     """
-    names = dict(_leaves(Settings))
+    names = describe_all()
     given: dict[str, tuple[object, str]] = {}
     from_environ = _from_environ(environ, set(names))
     flags = {name: value for name, value in (flags or {}).items() if value is not None}
@@ -486,6 +486,11 @@ def describe_running(running: Settings, *, environ: Mapping[str, str]) -> list[S
             origin = "made at the first start"
         described.append(Setting(leaf.name, value, origin, leaf.description, leaf.variable))
     return described
+
+
+def describe_all() -> dict[str, str]:
+    """Return what each setting is for, by its name."""
+    return dict(_leaves(Settings))
 
 
 def variable_name(name: str) -> str:

@@ -360,6 +360,16 @@ SPACE = card("""
     datasets:
     - amina/coffee-diary
     ---
+    # Is this coffee happy?
+
+    Write down what you taste, and the smallest model of this hub says what it makes of it. The page is plain HTML: the
+    model has been asked beforehand, for the forty notes that people write most.
+
+    | Note | It says |
+    |---|---|
+    | bright, citrus | happy |
+    | fine, a little flat | so-so |
+    | burnt, and cold | sad |
     """)
 
 SPACE_PAGE = b"""<!doctype html>
@@ -385,4 +395,37 @@ TIDE_SPACE = card("""
     datasets:
     - fjord-labs/harbour-reports
     ---
+    # Tide table
+
+    High and low water of the eight harbours of the reports, for one day. It is a static space: HTML and a style sheet,
+    served as they were committed.
+
+    ## Where the numbers come from
+
+    Nobody measured them. Each harbour has one curve,
+
+    $$h(t) = m + a \\cos\\left(\\frac{2\\pi (t - t_0)}{12.42}\\right)$$
+
+    with the mean $m$, the range $2a$ and the hour $t_0$ of the first high water, chosen so that the ships of the reports
+    could have come in. **Do not sail by it.**
     """)
+
+TIDE_PAGE = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Tide table</title>
+<link rel="stylesheet" href="style.css">
+<h1>Tide table</h1>
+<table>
+<tr><th>Harbour<th>High<th>Low<th>High<th>Low
+<tr><td>Aberdeen<td>02:10<td>08:23<td>14:35<td>20:48
+<tr><td>Bergen<td>04:31<td>10:44<td>16:56<td>23:09
+<tr><td>Brest<td>03:42<td>09:55<td>16:07<td>22:20
+<tr><td>Esbjerg<td>03:05<td>09:18<td>15:30<td>21:43
+<tr><td>Gda&#324;sk<td>00:48<td>07:01<td>13:13<td>19:26
+<tr><td>Porto<td>04:12<td>10:25<td>16:37<td>22:50
+<tr><td>Tallinn<td>00:17<td>06:30<td>12:42<td>18:55
+<tr><td>Trondheim<td>05:01<td>11:14<td>17:26<td>23:39
+</table>
+</html>
+"""

@@ -341,9 +341,7 @@ def _spaces(stage: Stage) -> None:
     }, sdk="static")  # fmt: skip
     stage.later(60)
     stage.repo("yuki", SPACE, f"{ORG}/tide-table", {
-        "README.md": cards.TIDE_SPACE,
-        "index.html": cards.SPACE_PAGE.replace(b"Is this coffee happy?", b"Tide table"),
-        "style.css": cards.SPACE_STYLE,
+        "README.md": cards.TIDE_SPACE, "index.html": cards.TIDE_PAGE, "style.css": cards.SPACE_STYLE,
     }, sdk="static")  # fmt: skip
 
 

@@ -104,6 +104,7 @@ class Viewer:
     name: str = ""
     fullname: str = ""
     email: str | None = None
+    avatar_url: str | None = None
     is_admin: bool = False
     roles: Mapping[int, OrgRole] = field(default_factory=dict)
     group_roles: Mapping[int, OrgRole] = field(default_factory=dict)

@@ -20,6 +20,7 @@ _any_group = resource_groups.alias("any_group")
 _PERSON: tuple[Any, ...] = (
     accounts.c.id.label("user_id"),
     accounts.c.hex_id.label("user_hex_id"),
+    accounts.c.avatar_url,
     accounts.c.name,
     accounts.c.fullname,
     accounts.c.email,

@@ -109,6 +109,25 @@ def enrol(sv: Services, viewer: Viewer, *, issuer: str) -> Enrolment:
         if known is not None and known.confirmed_at is not None:
             raise Conflict("You have a second factor already. Switch it off first.")
         second_factor_rows.put_unconfirmed(tx, user, secret=sealed, at=sv.clock.now())
+    return _enrolment(viewer, secret, issuer=issuer)
+
+
+def see_enrolment(sv: Services, viewer: Viewer, *, issuer: str) -> Enrolment | None:
+    """Return what was begun by `enrol` and not confirmed, after a slip of the hand; None where there is no such thing.
+
+    Opens a read unit. *Args* as for `enrol`. *Raises* Unauthorized, Forbidden with a token.
+    """
+    user = _require_session(viewer)
+    with sv.db.read() as tx:
+        known = second_factor_rows.get_factor(tx, user)
+    if known is None or known.confirmed_at is not None:
+        return None
+    return _enrolment(viewer, links.unseal(sv, known.secret, purpose=_SEAL), issuer=issuer)
+
+
+def _enrolment(viewer: Viewer, secret: str, *, issuer: str) -> Enrolment:
+    import pyotp
+
     uri = pyotp.TOTP(secret).provisioning_uri(name=viewer.name, issuer_name=issuer.replace(":", " "))
     return Enrolment(secret, uri, _draw(uri))
 

@@ -253,6 +253,7 @@ def _viewer(found: Sequence[Row[*tuple[Any, ...]]], token: TokenGrant | None) ->
         name=row.name,
         fullname=row.fullname,
         email=row.email,
+        avatar_url=row.avatar_url,
         is_admin=row.is_admin,
         roles={each.org_id: OrgRole.from_label(each.org_role) or OrgRole.NO_ACCESS for each in inside},
         group_roles={

@@ -83,6 +83,20 @@ def mark_read(sv: Services, viewer: Viewer, *, chosen: Chosen, is_read: bool) ->
     _each_batch(sv, viewer, chosen, lambda tx, numbers: rows.set_read(tx, numbers, at=at))
 
 
+def mark_looked_at(sv: Services, viewer: Viewer, *, discussion: str) -> None:
+    """Mark as read what a person in a browser is told of the discussion that they look at; others have no inbox.
+
+    Opens a read unit, and a write unit where something was unread. *Args*: ``discussion`` is an object id.
+    """
+    if viewer.user_id is None or viewer.token is not None:
+        return
+    with sv.db.read() as tx:
+        numbers = rows.list_unread_about(tx, viewer.user_id, discussion)
+    if numbers:
+        with sv.db.write() as tx:
+            rows.set_read(tx, numbers, at=sv.clock.now())
+
+
 def delete(sv: Services, viewer: Viewer, *, chosen: Chosen) -> None:
     """Remove lines of the viewer's inbox. Opens units. Raises Unauthorized, Forbidden, BadRequest."""
     _each_batch(sv, viewer, chosen, rows.delete_notices)

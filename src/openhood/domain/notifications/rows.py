@@ -286,6 +286,16 @@ def list_chosen(tx: Tx, user: int, *, discussions_named: Sequence[str], numbers:
     return list(tx.execute(query).scalars())
 
 
+def list_unread_about(tx: Tx, user: int, discussion: str) -> list[int]:
+    """Return the numbers of a person's unread lines about the discussion with this object id."""
+    query = (
+        select(notices.c.id)
+        .join(discussions, discussions.c.id == notices.c.discussion_id)
+        .where(notices.c.user_id == user, notices.c.read_at.is_(None), discussions.c.hex_id == discussion)
+    )
+    return list(tx.execute(query).scalars())
+
+
 def set_read(tx: Tx, numbers: Sequence[int], *, at: datetime | None) -> None:
     """Mark lines as read, or (None) as unread."""
     tx.execute(update(notices).where(notices.c.id.in_(numbers)).values(read_at=at))

@@ -33,6 +33,8 @@ MAX_PARTS = 10_000
 """Most parts of one upload: what S3 takes."""
 MAX_BATCH_PARTS = 50_000
 """About as many parts are planned in one batch: each has a URL in the answer."""
+SMALL_PART_BYTES = 8 * 1024 * 1024
+"""Parts of files that need none but are wanted in parts: so much is sent again after a break."""
 UPLOAD = "lfs.upload"
 PARTS = "lfs.parts"
 READ_BYTES = 1024 * 1024
@@ -72,7 +74,10 @@ def plan_uploads(
     wanted = [wish for wish in objects if wish.oid not in known and wish.size_bytes <= limits.lfs_file_bytes]
     transfer = _choose_transfer(transfers, wanted, multipart_from_bytes=limits.lfs_multipart_from_bytes)
     total_bytes = sum(wish.size_bytes for wish in wanted)
-    least_bytes = max(limits.lfs_part_bytes, -(-total_bytes // MAX_BATCH_PARTS))
+    # A client that names no other way wants to go on after a break, also with what is not large.
+    is_large = any(wish.size_bytes >= limits.lfs_multipart_from_bytes for wish in wanted)
+    part_bytes = limits.lfs_part_bytes if is_large else min(limits.lfs_part_bytes, SMALL_PART_BYTES)
+    least_bytes = max(part_bytes, -(-total_bytes // MAX_BATCH_PARTS))
     now = sv.clock.now()
     uploads: dict[Sha256, Upload] = {}
     sizes = {each.sha256: each.size_bytes for each in known.values()}
@@ -89,8 +94,8 @@ def plan_uploads(
             sizes[wish.oid] = wish.size_bytes
             room = None if room is None else room - wish.size_bytes
             if transfer != "xet":
-                part_bytes = part_size(wish.size_bytes, least_bytes) if transfer == "multipart" else 0
-                uploads[wish.oid] = _new_upload(repo, user, wish, part_bytes, now=now)
+                size_bytes = part_size(wish.size_bytes, least_bytes) if transfer == "multipart" else 0
+                uploads[wish.oid] = _new_upload(repo, user, wish, size_bytes, now=now)
         planned.append(
             PlannedUpload(wish.oid, wish.size_bytes, upload=uploads.get(wish.oid), by_xet=transfer == "xet")
         )
@@ -106,12 +111,15 @@ def plan_uploads(
 def _choose_transfer(
     offered: Sequence[str], wanted: Sequence[BatchObject], *, multipart_from_bytes: int
 ) -> Literal["basic", "multipart", "xet"]:
-    """Return how all of ``wanted`` are to come: as chunks where the client can, else in parts where one is large."""
+    """Return how all of ``wanted`` are to come: as chunks where the client can, else in parts where one is large.
+
+    In parts too where the client names that way and not the plain one.
+    """
     # Nothing has no chunks, so it cannot come as such.
     if "xet" in offered and wanted and all(wish.size_bytes for wish in wanted):
         return "xet"
     is_large = any(wish.size_bytes and wish.size_bytes >= multipart_from_bytes for wish in wanted)
-    return "multipart" if "multipart" in offered and is_large else "basic"
+    return "multipart" if "multipart" in offered and (is_large or "basic" not in offered) else "basic"
 
 
 def part_size(size_bytes: int, least_bytes: int) -> int:

@@ -63,8 +63,9 @@ def edit_split(
 ) -> Edited:
     """Change a split at the tip of a branch. Row numbers are those of ``parent_commit`` where it is named.
 
-    Raises: what `planning.split_at` and `commits.create_commit` raise; BranchMoved where the branch is not at
-    ``parent_commit`` any more; InvalidParameter for what cannot be changed.
+    A pull request begins at ``parent_commit`` wherever the branch is by now.
+    Raises: what `planning.split_at` and `commits.create_commit` raise; BranchMoved where the split is another
+    one than at ``parent_commit``; InvalidParameter for what cannot be changed.
     """
     if not 0 < edits.count <= MAX_CHANGES:
         raise InvalidParameter(
@@ -73,7 +74,11 @@ def edit_split(
     place = planning.split_at(sv, viewer, repo_id, revision, config, split)
     lookup.check(viewer, place.repo, need=Need.PROPOSE)  # the commit asks for more where it needs more
     if parent_commit is not None and place.at.commit != parent_commit:
-        raise BranchMoved
+        seen = planning.split_at(sv, viewer, repo_id, parent_commit, config, split)
+        if create_pr:
+            place = seen
+        elif _contents(seen) != _contents(place):
+            raise BranchMoved
     files = _editable(place)
     with _scratch(sv) as out:
         params = {
@@ -100,6 +105,10 @@ def edit_split(
         create_pr=create_pr,
     )
     return Edited(result, tuple(files[number].path for number in numbers))
+
+
+def _contents(place: Place) -> list[tuple[str, str]]:
+    return [(file.path, file.oid) for file in place.split.files]
 
 
 def is_editable(place: Place) -> bool:

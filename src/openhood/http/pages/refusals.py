@@ -6,17 +6,9 @@ translation by the English one. Those of programs (the API, git, transfers) stay
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Sequence
-from typing import Protocol
 
-
-class _Speaker(Protocol):
-    language: str
-
-    def gettext(self, message: str) -> str: ...
-
+from openhood.http.pages.phrases import Phrases, Speaker
 
 # ``{}`` stands for what differs from one refusal to the next: a name, a number, a path.
 SENTENCES: Sequence[str] = (
@@ -133,26 +125,230 @@ SENTENCES: Sequence[str] = (
     "A collection needs a title.",
     "{} has a collection called {} already.",
     "{} is in this collection already.",
+    # Accounts, organizations and their settings.
+    "{} is the last administrator of this hub. Make another user one first.",
+    "Only an administrator of {} may look for e-mail addresses.",
+    "An account can be closed in the browser only.",
+    "You must be logged in to close your account.",
+    "{} owns {} {}. Move or delete them, or say that they are to be deleted as well.",
+    "A resource group must have a name.",
+    "An organization can have {} resource groups.",
+    "{} is a service account and cannot be an administrator.",
+    "{} is not in the resource group {}.",
+    "{} has no resource group {}.",
+    "{} is not a repository of {}.",
+    "Only members of {} may see its resource groups.",
+    "Only the repositories of organizations can be in a resource group.",
+    "Only people can be invited.",
+    "The e-mail address is empty.",
+    "{} has {} open invitations. Cancel some first.",
+    "{} sent many invitations. Try again in {} seconds.",
+    "Administrators are made one by one: choose another default role.",
+    "Tokens that name {} must expire within {} days: pass an earlier 'expiresAt'.",
+    "{} lets no fine-grained tokens in.",
+    "{} lets only members with the role '{}' or a higher one make tokens that name it.",
+    "No member of {} has such a token.",
+    "A service account keeps its name. Make another one.",
+    "The avatar must be an http(s) address or a path on this hub, of at most 500 characters.",
+    "The {} contains control characters.",
+    "The {} must have at most {} characters.",
+    "A service account cannot do this: an administrator of its organization can.",
+    "You may change your own settings only.",
+    "You have a second factor already. Switch it off first.",
+    "There is no second factor to confirm. Begin anew.",
+    "This account has no second factor.",
+    "This user has no second factor.",
+    "A service account cannot be an administrator. Give it the role 'write'.",
+    "An organization can have {} service accounts.",
+    "{} has no service account called {}.",
+    "This organization has no such service account.",
+    "This service account has no such token.",
+    "You must be logged in to change your password.",
+    "The token is gone.",
+    "Choose which fine-grained tokens are let in.",
+    "The greatest age must be a number of days, or empty for no limit.",
+    "Choose one of the colours and one of the languages.",
+    "The day on which {} must be written YYYY-MM-DD.",
+    "The form must say 'follow' or 'unfollow'.",
+    "The form must say 'approve' or 'deny'.",
+    "Only a user can follow others.",
+    "{} must be a name there or an https address, of at most 200 characters.",
+    "{} must be a name there or an https address.",
+    "There is no such picture.",
+    "You have no e-mail address. Set one with PATCH /api/settings/profile.",
+    "This hub sends no mail. Its operator can switch it on with OPENHOOD_MAIL_URL.",
+    "Too many letters. Try again in {} seconds.",
+    "The account that this link was written to is gone.",
+    "The address was changed since this letter was written. Ask for another one.",
+    "At most {} things can be watched. Stop watching some first.",
+    # Programs that ask for leave, and single sign-on.
+    "Give at least one redirect address, or allow the device flow.",
+    "The application needs a name.",
+    "At most {} redirect addresses can be registered.",
+    "This application is public and has no secret.",
+    "{} cannot be a redirect address: give a whole https:// address without '#', '*' or user name, http://localhost, or a scheme like com.example.app:/callback.",
+    "{} must start with https://: sign-ins would travel in the clear otherwise.",
+    "You have {} applications already. Delete one first.",
+    "You have no such application.",
+    "You have granted nothing to such an application.",
+    "You are signed out. Go back to the program and start again.",
+    "You have to sign in again before you allow this. Go back to the program.",
+    "No program with this 'client_id' is registered with this hub.",
+    "The address does not say which program asks: 'client_id' is missing or given twice.",
+    "The address that {} wants you sent back to is not one it registered ('redirect_uri'). If the program is yours, add the address to it in your settings.",
+    "{} does not say where to go back to: 'redirect_uri' is missing or given twice.",
+    "The program's request is not valid: too many fields, or not UTF-8.",
+    "The program's request is too long.",
+    "This page is too old. Go back to the program and start again.",
+    "This page was made for somebody else. Go back to the program and start again.",
+    "This hub knows no such identity provider.",
+    "No free user name was found for you. Ask this hub's administrator for an account.",
+    "The answer belongs to another sign-in. Start again.",
+    "The answer comes from another provider. Start again.",
+    "This sign-in was not begun in this browser, or too long ago. Start again.",
+    "You have no account on this hub. Ask its administrator for one.",
+    "Your account on this hub is closed. Ask its administrator.",
+    "Your e-mail address is not one that may sign in here. Ask this hub's administrator.",
+    "{} did not confirm the sign-in: {}.",
+    "{} did not sign you in: {}.",
+    "The identity token belongs to another sign-in. Start again.",
+    "The identity token has expired. Ask your provider for a new one.",
+    "The identity token comes from another issuer.",
+    "The identity token is not valid yet. Compare the clocks of the hub and of the provider.",
+    "The signature of the identity token is not valid.",
+    "Write each claim as name=value; {} is none.",
+    # Administration.
+    "This job is done already, or it is running right now.",
+    "An announcement has 1 to {} characters.",
+    "The link of an announcement is an http or https address, or a path of this hub that begins with /, with at most {} characters.",
+    "The link of an announcement is no address.",
+    "Nothing is announced.",
+    "The form names no announcement. Load the page again.",
+    "The form names no job. Load the page again.",
+    "The form names no repository. Load the page again.",
+    "What you write must have at most {} characters.",
+    "This report was {} by {} already.",
+    "The comment was deleted.",
+    "The repository was deleted.",
+    "There is no such comment.",
+    "There is no such report.",
+    "You have many reports open already. Wait until they were looked at.",
+    # Collections.
+    "A note must have at most {} characters.",
+    "The note contains control characters.",
+    "{} is not the number of a paper, such as 2307.09288.",
+    "A collection holds at most {} items. Begin another one.",
+    "The collection has no item {}.",
+    "There is no {} {}. Write it as namespace/name.",
+    "Items are moved to a place that is a number from 0 on.",
+    "Only collections of an organization can be in a resource group.",
+    "You don't have the rights to change the collections of {}.",
+    "There is no collection {} any more.",
+    "{} has {} collections already. Delete one first.",
+    "Only a user can vote for a collection.",
+    "A description may have {} characters.",
+    # Discussions and pull requests, beyond the most common.
+    "Page {} is too far: lists of discussions end at {} entries.",
+    "{} #{} is {} already.",
+    "The file is empty.",
+    "There is no such attachment.",
+    "An attachment may have {} bytes, this one has {}.",
+    "All you attached may have {} bytes together, and this would be more.",
+    "You must be logged in to attach files. Run 'hf auth login' or pass a token.",
+    "Files of type {} cannot be attached: use one of {} as Content-Type.",
+    "The file does not begin as one of type {} does.",
+    "This comment was edited {} times: write another one.",
+    "A comment may have {} characters, this one has {}. Attach long texts as files.",
+    "A title may have {} characters, this one has {}.",
+    "{} #{} is full: {} entries and {} characters are the most. Open another one and refer to this one in it.",
+    "Only the author and those who may write to {} can {}.",
+    "{} #{} is locked: only those who may write to {} can still take part in it.",
+    "{} #{} has no comment {}.",
+    "#{} is a discussion: there are no files in it.",
+    "Pull request #{} cannot be merged: the branch '{}' does not exist any more.",
+    "Pull request #{} has no commits: its ref {} is gone.",
+    "You may not merge into {} {}: only those may who can write to it.",
+    "Too many commits to this branch at once. Try again in a moment.",
+    "Pull request #{} is merged: it is part of the history and stays.",
+    "Pull request #{} is {}: open it again or start another one.",
+    "{} #{} can be deleted by who administrates {}, and by its author as long as nobody else took part. You can close it instead.",
+    "Too many pull requests are opened here at once. Try again in a moment.",
+    # Access.
+    "The {} {} is not gated: anybody who sees it may read it.",
+    "This repository must not be used in the European Union, where you seem to be.",
+    "The access request was withdrawn this very moment.",
+    "This repository must not be used in the European Union. Confirm that you are not there ('{}').",
+    # Repositories and their files.
+    "'{}' has no such history.",
+    "The origin of lines is told of files up to {} bytes.",
+    "Only text files that git holds itself have lines to tell the origin of.",
+    "This is no text file, so it has no lines.",
+    "Invalid branch name '{}': branches live under refs/heads/ only.",
+    "Invalid tag name '{}': tags live under refs/tags/ only.",
+    "The file '{}' has {} bytes; files over {} bytes must be stored with git LFS. Upload it through LFS (huggingface_hub and git-lfs do so by themselves).",
+    "The file '{}' cannot be stored with git LFS: git reads it.",
+    "A commit's summary may have {} characters and its description {}.",
+    "At most {} repositories can be put into a new resource group.",
+    "Compare two revisions as 'a..b' or 'a...b'.",
+    "These files hold more tensors together than are shown. Look at them one by one.",
+    "The object was deleted.",
+    "A space needs an 'sdk', one of: {}.",
+    "Only spaces can be protected, not a {}.",
+    "The administrators of this hub took this repository out of sight. Ask them to make it public.",
+    "Reference {} cannot be created beside the existing {}.",
+    "There is no content to be read here.",
+    "The repository was deleted meanwhile.",
+    "The content of this file was deleted from the hub, so it cannot be compared.",
+    "The uploaded bytes have the SHA-256 {}, not {} as announced. Nothing was stored. Upload the file again.",
+    "The object was announced with {} bytes, but {} arrived. Nothing was stored. Upload it again.",
+    # Webhooks.
+    "A webhook may watch at most {} things.",
+    "The secret travels in a header: it must be of at most {} ASCII letters, digits and signs.",
+    "The webhook is disabled. Enable it, then replay.",
+    "You have {} webhooks, the most there may be. Delete one.",
+    "Your webhooks have reached their limit of deliveries in 24 hours. Try again later.",
+    "There is no such delivery in the webhook's log; old ones are forgotten.",
+    "What this delivery tells of is gone, or you have no access to it any more.",
+    "You have no such webhook. 'hf webhooks ls' lists yours.",
+    "{} is nothing to watch. Write acme/model, datasets/acme/data, spaces/acme/app, user alice or org acme.",
+    # Datasets and their rows.
+    "This dataset has no config '{}'. It has: {}.",
+    "The config '{}' has no split '{}'. It has: {}.",
+    "Each of the 'configs' of the card needs a 'config_name' that is text.",
+    "The 'data_files' of the config '{}' mix patterns with splits.",
+    "The config '{}' has a pattern that is no text.",
+    "The config '{}' has the split '{}' twice.",
+    "The dataset has several default configs: '{}' and '{}'.",
+    "The field 'configs' of the card must be a list.",
+    "'{}' is outside this repository. Only its own files can be shown.",
+    "Unable to find '{}' in this dataset.",
+    "{} doesn't contain any data files.",
+    "The splits must all be of the same file format, but they are: {}.",
+    "No (supported) data files found.",
+    "The dataset viewer is switched off for this dataset, by its card.",
+    "The data is nested too deeply to be read.",
+    "Reading this needs more memory than one file may take on this hub.",
+    "Reading this ended the process that did it: the data is broken, or needs more memory than the {} MiB that one may take on this hub.",
+    "These rows lie in a very large row group, which is being cut into smaller ones. Ask again in a minute; a file with a page index, or with smaller row groups, can be read at once.",
+    "What this was read from has just been replaced. Ask again in a moment.",
+    "The statistics of this split are being worked out. Ask again in a minute, or for fewer columns.",
+    # Addresses.
+    "The query of the URL is not valid: too many fields, or not UTF-8.",
+    "The path of the URL is not valid UTF-8.",
+    "Query parameter '{}' must be an integer, got {}.",
+    "The compressed body ends too early.",
+    "Sort by one of {}.",
+    "The cursor is not one of this hub's.",
+    "The hub is stopping.",
 )
 
 
-def told(speaker: _Speaker, message: str) -> str:
+_PHRASES = Phrases(SENTENCES)
+
+
+def told(speaker: Speaker, message: str) -> str:
     """Return a refusal in the language of ``speaker``, in English where it is not among those of pages."""
     said = speaker.gettext(message)
     if said != message or speaker.language == "en":
         return said
-    for sentence, pattern in _patterns():
-        found = pattern.fullmatch(message)
-        if found is not None:
-            return speaker.gettext(sentence).format(*found.groups())
-    return message
-
-
-@functools.cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return the sentences with gaps, and how each is recognised."""
-    return tuple(
-        (each, re.compile(re.escape(each).replace(r"\{\}", "(.+?)"), re.DOTALL))
-        for each in SENTENCES
-        if "{}" in each
-    )
+    return _PHRASES.told(speaker, message) or message

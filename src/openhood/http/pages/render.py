@@ -102,7 +102,7 @@ def render(call: Call, viewer: Viewer, template: str, **values: object) -> str:
         values["error"] = refusals.told(words, error)
     known: dict[str, object] = {
         "viewer": viewer,
-        "viewer_avatar": f"/avatars/{viewer.hex_id}.svg",
+        "viewer_avatar": viewer.avatar_url or f"/avatars/{viewer.hex_id}.svg",
         "hub_url": call.base_url,
         "hub_host": urlsplit(call.base_url).netloc,
         "sign_up": call.sv.settings.sign_up,

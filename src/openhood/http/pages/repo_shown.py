@@ -17,6 +17,7 @@ from openhood.domain.repos.listing_rows import Listed
 from openhood.domain.repos.types import Repo
 from openhood.engines.formats import vocabulary
 from openhood.http.context import Call
+from openhood.http.pages.language import Words
 from openhood.http.pages.shown import count
 
 _HIDDEN = ("region", "trait")
@@ -31,6 +32,7 @@ _ICONS = {
     "language": "talk",
 }
 _CHIPS_SHOWN = 12
+_CHIPS_ON_PHONES = 4
 _MOST_CHIPS = 120
 
 
@@ -135,15 +137,17 @@ class Shown:
             return None if not found else self._labelled(found[0])
         return None if tag is None else self._labelled(tag)
 
-    @property
-    def said(self) -> str:
+    def said(self, words: Words) -> str:
         """What it is in one line, for those who have not opened the page: its kind, task, size and license."""
+        _ = words.gettext
         listed = self.listed
+        kind = {RepoType.MODEL: _("Model"), RepoType.DATASET: _("Dataset"), RepoType.SPACE: _("Space")}
+        parameters = count(listed.parameters, words.figures) if listed.parameters else ""
         parts = [
-            f"{self.repo.type.value} {self.repo.repo_id}",
-            "" if self.task is None else self.task[0],
-            f"{count(listed.parameters)} parameters" if listed.parameters else "",
-            "" if self.license is None else self.license[0],
+            f"{kind[self.repo.type]} {self.repo.repo_id}",
+            "" if self.task is None else words.label(self.task[0], "pipeline_tag"),
+            _("%(n)s parameters") % {"n": parameters} if parameters else "",
+            "" if self.license is None else words.label(self.license[0], "license"),
         ]
         return " · ".join(part for part in parts if part)
 
@@ -157,14 +161,15 @@ class Shown:
         return [chip for tag in self.listed.tip.tags[:_MOST_CHIPS] if (chip := _chip(self.repo.type, tag))]
 
     @property
-    def first_chips(self) -> list[Chip]:
-        """So many of them as stand in the head at once."""
-        return self.chips[:_CHIPS_SHOWN]
+    def chips_at_once(self) -> int:
+        """How many of them stand in the head before it is asked for the others."""
+        return min(len(self.chips), _CHIPS_SHOWN)
 
     @property
-    def more_chips(self) -> list[Chip]:
-        """The others."""
-        return self.chips[_CHIPS_SHOWN:]
+    def chips_on_phones(self) -> int:
+        """How many stand there where lines are short: two lines of them. One alone is not hidden for another."""
+        number = len(self.chips)
+        return number if number <= _CHIPS_ON_PHONES + 1 else _CHIPS_ON_PHONES
 
 
 def _chip(repo_type: RepoType, tag: str) -> Chip | None:

@@ -19,6 +19,7 @@ from openhood.http import bodies
 from openhood.http.api.second_factor import issuer_of, own_session
 from openhood.http.context import Call
 from openhood.http.pages.going import go, safe_path, set_cookie, to_login, with_session
+from openhood.http.pages.programs import program_of
 from openhood.http.pages.render import page
 from openhood.http.pages.settings import forms
 from openhood.http.pages.settings.forms import EMPTY
@@ -84,7 +85,11 @@ async def post_home(call: Call) -> Response:
     except HubError as error:
         if error.status >= 500:
             raise
-        return await _home(call, error=error)
+        begun = None
+        if form.get("do") == "confirm":
+            # The authenticator has the secret already: a wrong code is no reason to begin anew.
+            begun = await call.act(second_factor.see_enrolment, issuer=issuer_of(call))
+        return await _home(call, error=error, enrolment=begun)
 
 
 async def _do(call: Call, form: Mapping[str, str]) -> Response:
@@ -122,6 +127,7 @@ async def _home(
         error=error,
         state=await call.act(second_factor.see_state),
         sessions=await call.act(second_factor.list_sessions, current=own_session(call)),
+        program_of=program_of,
         enrolment=enrolment,
         # Drawn by us from an address of ours: nothing a person wrote is in it but as black squares.
         picture=None if enrolment is None else Markup(enrolment.svg),  # noqa: S704

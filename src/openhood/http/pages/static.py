@@ -84,7 +84,10 @@ async def get_avatar(call: Call) -> Response:
 
 
 def draw_avatar(hex_id: str) -> str:
-    """Return an SVG picture made from an id: a quiet hue and a symmetric pattern."""
+    """Return an SVG picture made from an id: a quiet hue and a symmetric pattern.
+
+    A picture does not know the theme of its page: the ground lets it through, and the pattern stands out from both.
+    """
     digest = hashlib.sha256(hex_id.encode()).digest()
     hue = digest[0] * 360 // 256
     bits = int.from_bytes(digest[1:3], "big")
@@ -96,8 +99,8 @@ def draw_avatar(hex_id: str) -> str:
                 squares.append(f"M{x + 1} {row + 1}h1v1h-1z")
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 7 7" shape-rendering="crispEdges">'
-        f'<path fill="hsl({hue} 30% 90%)" d="M0 0h7v7H0z"/>'
-        f'<path fill="hsl({hue} 45% 38%)" d="{"".join(sorted(squares)) or "M3 3h1v1h-1z"}"/></svg>'
+        f'<path fill="hsl({hue} 45% 50% / 16%)" d="M0 0h7v7H0z"/>'
+        f'<path fill="hsl({hue} 42% 47%)" d="{"".join(sorted(squares)) or "M3 3h1v1h-1z"}"/></svg>'
     )
 
 

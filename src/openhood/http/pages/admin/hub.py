@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.responses import Response
 
@@ -11,6 +12,8 @@ from openhood.domain.administration import actions
 from openhood.domain.moderation import actions as moderation
 from openhood.http.context import Call
 from openhood.http.pages.admin import desk
+from openhood.http.pages.language import words_of
+from openhood.http.pages.setting_words import origin_told
 from openhood.http.pages.settings import forms
 from openhood.http.pages.settings.forms import Act, Form
 
@@ -56,7 +59,13 @@ async def _show_settings(call: Call, form: Form, error: HubError | None) -> Resp
     for each in found:
         groups.setdefault(each.name.partition(".")[0] if "." in each.name else "", []).append(each)
     return await desk.show_page(
-        call, "admin/settings.html", active="settings", form=form, error=error, groups=groups
+        call,
+        "admin/settings.html",
+        active="settings",
+        form=form,
+        error=error,
+        groups=groups,
+        origin_told=partial(origin_told, words_of(call)),
     )
 
 

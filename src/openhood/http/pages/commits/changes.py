@@ -18,7 +18,9 @@ from openhood.domain.reviews import seeing
 from openhood.domain.reviews.types import WAITING, ChangeReview, FileReview
 from openhood.engines.git.objects import display_name
 from openhood.http.context import Call
+from openhood.http.pages import summaries
 from openhood.http.pages.commits.patches import FilePatch, read_patch
+from openhood.http.pages.language import Words, words_of
 
 _FILES_SHOWN = 50
 _UNITS_SHOWN = 50
@@ -202,20 +204,21 @@ def _file(
 
 
 def _review(call: Call, review: ChangeReview) -> ReviewShown:
-    units = tuple(_unit(each) for each in review.files if each.unit.format is not None)
+    words = words_of(call)
+    units = tuple(_unit(words, each) for each in review.files if each.unit.format is not None)
     more = None if review.cursor is None else _other(call, review=str(review.cursor), part=None) + "#review"
     return ReviewShown(
         units, review.state == WAITING, _other(call, part="review"), _other(call, part=None) + "#review", more
     )
 
 
-def _unit(review: FileReview) -> UnitShown:
+def _unit(words: Words, review: FileReview) -> UnitShown:
     return UnitShown(
         display_name(review.unit.path),
         review.kind,
         review.state,
-        review.summary,
-        review.error,
+        summaries.told(words, review.summary),
+        None if review.error is None else summaries.told(words, review.error),
         _facts(review.details or {}),
     )
 

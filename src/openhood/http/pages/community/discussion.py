@@ -17,6 +17,7 @@ from openhood.base.names import RefName
 from openhood.domain.access import Need
 from openhood.domain.discussions import actions, comments, diffs, merging, moderating
 from openhood.domain.discussions.types import Told
+from openhood.domain.notifications import actions as notifications
 from openhood.domain.reviews import seeing
 from openhood.http import bodies
 from openhood.http.context import Call
@@ -85,6 +86,7 @@ async def _talk_page(
     if isinstance(read, Response):
         return read
     told, discussion = read.told, read.told.discussion
+    await call.act(notifications.mark_looked_at, discussion=discussion.hex_id)
     conflicts: tuple[str, ...] = ()
     if discussion.is_pull and discussion.is_open:
         content = await call.act(

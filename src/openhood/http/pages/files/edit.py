@@ -6,12 +6,12 @@ Every form works without scripts. A race that was lost is told, and what was typ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
 from openhood.base.errors import BadRequest, BranchMoved, EntryNotFound, HubError, Unauthorized
-from openhood.base.names import parse_path
+from openhood.base.names import Oid, parse_path
 from openhood.domain.access import Viewer
 from openhood.domain.repos import commits, editing, viewing
 from openhood.domain.repos.editing import Desk
@@ -37,7 +37,7 @@ Form = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a form says of the change: message, where it goes, and the commit that its author saw."""
+    """What a form says of the change: message, where it goes, and the commit that it is based on."""
 
     summary: str
     description: str
@@ -77,12 +77,14 @@ def place_at(desk: Desk, path: str | None = None) -> Place:
 
 def draft_of(desk: Desk, form: Form, *, otherwise: str) -> Draft:
     """Read what all forms of changes have in common. *Args*: ``otherwise`` is the message where none was typed."""
-    as_pull = form.get("goes") == "pull" or not desk.may_commit
+    as_pull = (form.get("goes") == "pull" or not desk.may_commit) and desk.may_propose
+    # A pull request begins where its author saw the file, so that no later change is undone by it.
+    base = (form.get("seen", "") if as_pull else "") or form.get("parent", "")
     return Draft(
         form.get("summary", "").strip() or otherwise,
         form.get("description", "").replace("\r\n", "\n"),
-        as_pull and desk.may_propose,
-        form.get("parent", ""),
+        as_pull,
+        base,
     )
 
 
@@ -157,11 +159,46 @@ async def post_edit(call: Call) -> Response:
         operation = await call.act(_change, opened=opened, form=form, new_path=new_path)
         if is_moved:
             await _check_free(call, desk, new_path)
-        result = await commit(call, desk, draft, [operation])
+        result = await _commit_rebased(call, desk, draft, operation)
     except HubError as error:
         refused(error)
+        if isinstance(error, BranchMoved):
+            desk = replace(desk, tip=await _tip(call, desk))
+            opened = replace(opened, desk=desk)
         return await _edit_page(call, opened, form, is_new=False, error=error)
     return done(place_at(desk, new_path), result, word="blob")
+
+
+async def _commit_rebased(call: Call, desk: Desk, draft: Draft, operation: Operation) -> CommitResult:
+    """Commit on top of what others did to other files. Raises BranchMoved where they changed the same one."""
+    try:
+        return await commit(call, desk, draft, [operation])
+    except BranchMoved:
+        tip = await _tip(call, desk)
+        if tip is None or await call.act(_is_touched, call=call, desk=desk, revisions=(draft.parent, tip)):
+            raise
+        return await commit(call, desk, replace(draft, parent=tip), [operation])
+
+
+async def _tip(call: Call, desk: Desk) -> Oid | None:
+    """Return where the branch is now."""
+    fresh = await opened_desk(call)
+    return fresh.tip if isinstance(fresh, Desk) else desk.tip
+
+
+def _is_touched(sv: Services, viewer: Viewer, *, call: Call, desk: Desk, revisions: tuple[str, str]) -> bool:
+    """Tell whether a file is another one at two revisions; what cannot be told may be."""
+    found = []
+    for revision in revisions:
+        segments = [revision, *desk.path.split("/")]
+        try:
+            seen = viewing.see(sv, viewer, repo_type=call.repo_type, repo_id=call.repo_id, segments=segments)
+        except HubError:
+            return True
+        if not seen.may_read:
+            return True
+        found.append(seen.oid)
+    return found[0] != found[1]
 
 
 async def post_new(call: Call) -> Response:

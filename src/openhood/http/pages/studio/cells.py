@@ -42,9 +42,9 @@ def cell_of(value: Any, feature: Any) -> Cell:  # Any: JSON of any column
 
 
 def type_of(feature: Any) -> str:  # Any: a feature of the library's form
-    """Return a column's type in one or two words."""
+    """Return a column's type, as short as it is in any language."""
     if isinstance(feature, list) and feature:
-        return f"list of {type_of(feature[0])}"
+        return f"list[{type_of(feature[0])}]"
     if not isinstance(feature, dict):
         return "?"
     kind = feature.get("_type")
@@ -53,7 +53,7 @@ def type_of(feature: Any) -> str:  # Any: a feature of the library's form
     if kind == "ClassLabel":
         return f"label, {len(feature.get('names') or [])}"
     if kind in ("List", "LargeList", "Sequence"):
-        return f"list of {type_of(feature.get('feature'))}"
+        return f"list[{type_of(feature.get('feature'))}]"
     return "struct" if kind is None else str(kind).lower()
 
 

@@ -30,6 +30,7 @@ def studio_words(call: Call) -> dict[str, str]:
         "distinct": _("{n} different values"),
         "between": _("{low} to {high}"),
         "lengths": _("lengths {low} to {high}"),
+        "bars": _("Distribution of {name}: a bar is a condition"),
         "sort": _("Sort by {name}"),
         "hide": _("Hide {name}"),
         "width": _("Width of {name}"),
@@ -57,6 +58,9 @@ def studio_words(call: Call) -> dict[str, str]:
         "addedRow": _("A new row"),
         "proposed": _("The changes were proposed: "),
         "committed": _("The changes were committed: "),
+        "movedTable": _(
+            "Your changes are kept here: as a pull request they can be put together with the others."
+        ),
         "badValue": _("This is not a value of type {type}."),
         "added": _("added"),
         "removed": _("removed"),

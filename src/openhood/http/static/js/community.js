@@ -105,7 +105,10 @@ function startAttaching(editor) {
     attach(editor, files);
   });
   area.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) editor.closest("form").requestSubmit();
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    // The first button says what the form does.
+    const form = editor.closest("form");
+    form.requestSubmit(form.querySelector("button:not([type=button])"));
   });
 }
 

@@ -187,6 +187,7 @@ function startPermanent() {
 // The table of tensors is searched, sorted and paged by addresses: with scripts only it changes, not the page.
 function startInspector() {
   if (!document.querySelector("[data-inspector]")) return;
+  const LINKS = "[data-inspector] thead a, [data-inspector] .pager a";
   let timer = 0;
   let asked = 0;
 
@@ -225,10 +226,12 @@ function startInspector() {
     if (event.target.closest("[data-inspector]")) event.preventDefault();
   });
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("[data-inspector] thead a, [data-inspector] .pager a");
+    const link = event.target.closest(LINKS);
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    load(link.href, false);
+    const at = [...document.querySelectorAll(LINKS)].indexOf(link);
+    // The keyboard stays where it was.
+    load(link.href, false).then(() => document.querySelectorAll(LINKS)[at]?.focus());
   });
 }
 

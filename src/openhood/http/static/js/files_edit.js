@@ -18,7 +18,8 @@ if (area) {
 }
 
 if (form) {
-  let isChanged = false;
+  // What a refused form brought back is nowhere else.
+  let isChanged = "kept" in form.dataset;
   form.addEventListener("input", () => { isChanged = true; });
   form.addEventListener("submit", () => { isChanged = false; });
   addEventListener("beforeunload", (event) => {

@@ -1,7 +1,11 @@
 // Uploading: dropped and chosen files, progress, stopping and going on; then one commit. Uses the routes of the other
 // clients: preupload says how each file goes, LFS takes the large ones, the commit names them all.
+import { durationOf, sizeOf } from "./figures.js";
+import { Away, Hub, Refused, interrupted, sameOrigin, sendLarge } from "./files_send.js";
+
 const SAMPLE_BYTES = 512;
-const TRIES = 4;
+const ASKED_AT_ONCE = 200;
+const RACES = 3;
 
 const form = document.querySelector("[data-upload]");
 if (form) start(form);
@@ -20,9 +24,19 @@ function start(form) {
   const items = new Map(); // by path below the folder
   let controller = null;
   let worker = null;
+  let parent = form.elements.parent.value;
+  let checking = 0;
 
   form.querySelector(".with-script").hidden = false;
   form.querySelector(".without-script").hidden = true;
+  remind();
+
+  function remind() {
+    const names = interrupted(words.api);
+    const line = form.querySelector(".interrupted");
+    line.hidden = names.length === 0;
+    line.querySelector("span").textContent = names.join(", ");
+  }
 
   // --- choosing --------------------------------------------------------------------------------------
 
@@ -46,7 +60,7 @@ function start(form) {
     progress.hidden = true;
     progress.setAttribute("aria-label", path);
     row.append(name, state, remove, progress);
-    const item = { path, file, row, state, progress, remove, sent: 0, sha256: "", mode: "" };
+    const item = { path, file, row, state, progress, remove, sent: 0, sha256: "", mode: "", known: null };
     remove.addEventListener("click", () => {
       items.delete(path);
       row.remove();
@@ -56,8 +70,46 @@ function start(form) {
     items.set(path, item);
     list.append(row);
     list.hidden = false;
+    clearTimeout(checking);
+    checking = setTimeout(check, 100);
   }
 
+  function targeted() {
+    const folder = form.elements.folder.value.trim().replace(/^\/+|\/+$/g, "");
+    const all = [...items.values()];
+    for (const item of all) item.target = folder ? `${folder}/${item.path}` : item.path;
+    return all;
+  }
+
+  // Say which files would take the place of others, before anything is sent.
+  async function check() {
+    if (controller) return;
+    try {
+      await look(targeted(), new Hub(words, new AbortController().signal));
+    } catch (error) {
+      // Nothing is lost: whoever presses the button is told then.
+      if (!(error instanceof Away || error instanceof Refused)) throw error;
+    }
+  }
+
+  // Note what each path holds at the commit that this upload builds on. Returns the items whose file changed.
+  async function look(all, hub) {
+    const changed = [];
+    for (let at = 0; parent && at < all.length; at += ASKED_AT_ONCE) {
+      const group = all.slice(at, at + ASKED_AT_ONCE);
+      const found = await hub.ask(`${words.api}/paths-info/${parent}`, { paths: group.map((item) => item.target) });
+      const known = new Map(found.filter((each) => each.type === "file").map((each) => [each.path, each.oid]));
+      for (const item of group) {
+        const oid = known.get(item.target) ?? null;
+        if (oid !== item.known) changed.push(item);
+        item.known = oid;
+        if (!item.sent) say(item, sizeOf(item.file.size) + (oid ? ` · ${words.wordReplaces}` : ""));
+      }
+    }
+    return changed;
+  }
+
+  form.elements.folder.addEventListener("change", check);
   chooser.addEventListener("change", () => {
     for (const file of chooser.files) add(file.webkitRelativePath || file.name, file);
     chooser.value = "";
@@ -88,11 +140,14 @@ function start(form) {
     }
     if (entry.name === ".git") return;
     const reader = entry.createReader();
+    const inside = [];
     for (;;) {
       const found = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!found.length) return;
-      for (const inner of found) await walk(inner, `${folder}${entry.name}/`);
+      if (!found.length) break;
+      inside.push(...found);
     }
+    inside.sort((one, other) => one.name.localeCompare(other.name));
+    for (const inner of inside) await walk(inner, `${folder}${entry.name}/`);
   }
 
   // --- sending ---------------------------------------------------------------------------------------
@@ -109,8 +164,10 @@ function start(form) {
     try {
       location.assign(await run(controller.signal));
     } catch (error) {
-      complain(error.name === "AbortError" ? words.wordStopped : `${error.message} ${words.wordRetry}`);
+      if (error.name === "AbortError") complain(words.wordStopped);
+      else complain(error instanceof Away ? `${error.message} ${words.wordRetry}` : error.message);
       setBusy(false);
+      remind();
     }
     controller = null;
   });
@@ -137,11 +194,13 @@ function start(form) {
   }
 
   async function run(signal) {
+    const hub = new Hub(words, signal);
     const isPull = form.elements.goes?.value === "pull";
-    const folder = form.elements.folder.value.trim().replace(/^\/+|\/+$/g, "");
-    const all = [...items.values()];
-    for (const item of all) item.target = folder ? `${folder}/${item.path}` : item.path;
-    await advise(all, isPull, signal);
+    const chosen = targeted();
+    await look(chosen, hub);
+    await advise(chosen, isPull, hub);
+    const all = chosen.filter((item) => item.mode !== "ignored");
+    if (!all.length) throw new Refused(0, words.wordIgnored);
     const large = all.filter((item) => item.mode === "lfs");
     const meter = new Meter(large, bar, status, words);
     for (const item of large) {
@@ -149,23 +208,29 @@ function start(form) {
         say(item, words.wordHashing);
         item.sha256 = await hash(item, signal);
       }
-      await send(item, meter, signal);
+      await sendLarge(hub, item, {
+        told: (text) => say(item, text),
+        onSent: (sent) => meter.set(item, sent),
+      });
     }
     status.textContent = words.wordCommit;
-    return commit(all, isPull, signal);
+    return commit(all, isPull, hub);
   }
 
-  async function advise(all, isPull, signal) {
-    for (let at = 0; at < all.length; at += 200) {
-      const group = all.slice(at, at + 200);
+  async function advise(all, isPull, hub) {
+    for (let at = 0; at < all.length; at += ASKED_AT_ONCE) {
+      const group = all.slice(at, at + ASKED_AT_ONCE);
       const files = await Promise.all(group.map(async (item) => ({
         path: item.target,
         size: item.file.size,
         sample: base64(new Uint8Array(await item.file.slice(0, SAMPLE_BYTES).arrayBuffer())),
       })));
       const query = isPull ? "?create_pr=1" : "";
-      const found = await ask(`${words.api}/preupload/${encodeURIComponent(words.rev)}${query}`, { files }, signal);
-      found.files.forEach((advice, place) => { group[place].mode = advice.uploadMode; });
+      const found = await hub.ask(`${words.api}/preupload/${encodeURIComponent(words.rev)}${query}`, { files });
+      found.files.forEach((advice, place) => {
+        group[place].mode = advice.shouldIgnore ? "ignored" : advice.uploadMode;
+        if (advice.shouldIgnore) say(group[place], words.wordIgnored);
+      });
     }
   }
 
@@ -192,59 +257,8 @@ function start(form) {
     });
   }
 
-  async function send(item, meter, signal) {
-    const wanted = { oid: item.sha256, size: item.file.size };
-    const body = { operation: "upload", transfers: ["basic", "multipart"], objects: [wanted], hash_algo: "sha256" };
-    const planned = (await ask(words.lfs, body, signal)).objects[0];
-    if (planned.error) throw new Error(`${item.path}: ${planned.error.message}`);
-    const upload = planned.actions?.upload;
-    if (!upload) {
-      meter.set(item, item.file.size);
-      say(item, words.wordThere);
-      return;
-    }
-    say(item, words.wordSending);
-    if (upload.header?.chunk_size) await sendParts(item, upload, meter, signal);
-    else await put(sameOrigin(upload.href), item.file, (sent) => meter.set(item, sent), signal);
-    if (planned.actions.verify) await ask(sameOrigin(planned.actions.verify.href), wanted, signal);
-    meter.set(item, item.file.size);
-    say(item, words.wordDone);
-  }
-
-  // Parts that have arrived are remembered in this browser, so that an upload goes on after a reload.
-  async function sendParts(item, upload, meter, signal) {
-    const partBytes = Number(upload.header.chunk_size);
-    const memory = `upload:${words.name}:${item.sha256}`;
-    let kept = JSON.parse(localStorage.getItem(memory) ?? "null");
-    if (!kept || kept.partBytes !== partBytes || kept.until < Date.now()) {
-      kept = { partBytes, until: Date.now() + upload.expires_in * 1000, upload, tags: {} };
-    }
-    const links = Object.entries(kept.upload.header).filter(([key]) => /^\d+$/.test(key)).sort();
-    let before = 0;
-    for (const [key, address] of links) {
-      const number = Number(key);
-      const piece = item.file.slice((number - 1) * partBytes, number * partBytes);
-      if (!kept.tags[number]) {
-        const answer = await put(sameOrigin(address), piece, (sent) => meter.set(item, before + sent), signal);
-        kept.tags[number] = answer.getResponseHeader("etag");
-        localStorage.setItem(memory, JSON.stringify(kept));
-      }
-      before += piece.size;
-      meter.set(item, before);
-    }
-    const parts = links.map(([key]) => ({ partNumber: Number(key), etag: kept.tags[Number(key)] }));
-    try {
-      await ask(sameOrigin(kept.upload.href), { oid: item.sha256, parts }, signal);
-    } finally {
-      localStorage.removeItem(memory);
-    }
-  }
-
-  async function commit(all, isPull, signal) {
-    const summary = form.elements.summary.value.trim()
-      || (all.length === 1 ? `Upload ${all[0].path.split("/").pop()}` : `Upload ${all.length} files`);
-    const header = { summary, description: form.elements.description.value };
-    const lines = [JSON.stringify({ key: "header", value: header })];
+  async function commit(all, isPull, hub) {
+    const lines = [];
     for (const item of all) {
       if (item.mode === "lfs") {
         const value = { path: item.target, algo: "sha256", oid: item.sha256, size: item.file.size };
@@ -254,79 +268,33 @@ function start(form) {
         lines.push(JSON.stringify({ key: "file", value: { path: item.target, content, encoding: "base64" } }));
       }
     }
-    const query = isPull ? "?create_pr=1" : "";
-    const answer = await fetch(`${words.api}/commit/${encodeURIComponent(words.rev)}${query}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/x-ndjson" },
-      body: new Blob(lines.map((line) => `${line}\n`)),
-      signal,
-    });
-    const found = await read(answer);
-    return found.pullRequestUrl ? sameOrigin(found.pullRequestUrl) : words.tree;
-  }
-
-  // --- asking ----------------------------------------------------------------------------------------
-
-  async function ask(address, body, signal) {
-    const answer = await fetch(address, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json" },
-      body: JSON.stringify(body),
-      signal,
-    });
-    return read(answer);
-  }
-
-  async function read(answer) {
-    let found = {};
-    try {
-      found = await answer.json();
-    } catch {
-      // An answer without words has its status to say.
-    }
-    if (!answer.ok) throw new Error(found.error ?? found.message ?? `HTTP ${answer.status}`);
-    return found;
-  }
-
-  async function put(address, body, onSent, signal) {
-    for (let attempt = 1; ; attempt++) {
+    const address = `${words.api}/commit/${encodeURIComponent(words.rev)}${isPull ? "?create_pr=1" : ""}`;
+    for (let race = 1; ; race++) {
       try {
-        return await putOnce(address, body, onSent, signal);
+        const found = await hub.commit(address, [headerOf(all, isPull), ...lines], { isPull });
+        return found.pullRequestUrl ? sameOrigin(found.pullRequestUrl) : words.tree;
       } catch (error) {
-        if (error.name === "AbortError" || error.isFinal || attempt >= TRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 1000 * 2 ** attempt));
+        if (!(error instanceof Refused) || error.status !== 412 || race >= RACES) throw error;
+        await rebase(all, hub);
       }
     }
   }
 
-  function putOnce(address, body, onSent, signal) {
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      const abort = () => request.abort();
-      signal.addEventListener("abort", abort);
-      request.open("PUT", address);
-      request.upload.addEventListener("progress", (event) => onSent(event.loaded));
-      request.addEventListener("load", () => {
-        signal.removeEventListener("abort", abort);
-        if (request.status < 300) resolve(request);
-        else {
-          const error = new Error(`${words.wordFailed}: HTTP ${request.status}`);
-          error.isFinal = request.status < 500;
-          reject(error);
-        }
-      });
-      request.addEventListener("error", () => reject(new Error(words.wordFailed)));
-      request.addEventListener("abort", () => reject(new DOMException("", "AbortError")));
-      if (signal.aborted) request.abort();
-      else request.send(body);
-    });
+  function headerOf(all, isPull) {
+    const summary = form.elements.summary.value.trim()
+      || (all.length === 1 ? `Upload ${all[0].path.split("/").pop()}` : `Upload ${all.length} files`);
+    const value = { summary, description: form.elements.description.value };
+    if (parent && !isPull) value.parentCommit = parent;
+    return JSON.stringify({ key: "header", value });
   }
-}
 
-// The hub may be known to itself by another name than the one in the address bar.
-function sameOrigin(address) {
-  const url = new URL(address, location.href);
-  return url.pathname + url.search;
+  // The branch moved on. Whoever changed other files is no obstacle; to change the same ones again is for people to decide.
+  async function rebase(all, hub) {
+    parent = (await hub.get(`${words.api}/revision/${encodeURIComponent(words.rev)}`)).sha;
+    const changed = await look(all, hub);
+    for (const item of changed) say(item, words.wordReplaces);
+    if (changed.length) throw new Refused(412, words.wordMoved.replace("{names}", changed.map((item) => item.target).join(", ")));
+  }
 }
 
 class Meter {
@@ -361,23 +329,6 @@ function say(item, text) {
 function progress(item, share) {
   item.progress.hidden = false;
   item.progress.value = share;
-}
-
-function sizeOf(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let at = 0;
-  let value = bytes;
-  while (value >= 999.5 && at < units.length - 1) {
-    value /= 1000;
-    at++;
-  }
-  return `${at && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[at]}`;
-}
-
-function durationOf(seconds) {
-  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
 }
 
 function base64(bytes) {

@@ -12,10 +12,12 @@ export function startKeys() {
       help.showModal();
       return;
     }
-    const wanted = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    // A search of what the page shows comes before the search of the hub.
+    const named = `[data-key="${CSS.escape(event.key)}"]`;
+    const wanted = document.querySelector(`main ${named}`) ?? document.querySelector(named);
     if (!wanted) return;
     event.preventDefault();
-    if (wanted.matches("input, textarea")) wanted.focus();
+    if (wanted.matches("input, textarea")) wanted.select();
     else wanted.click();
   });
 }

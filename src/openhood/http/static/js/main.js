@@ -20,11 +20,12 @@ function startMenus() {
   });
 }
 
-// On a phone pages stand in a row: the present one is brought into view.
+// On a phone pages stand in a row: the present one is brought into view, in browsers whose style sheets cannot do that.
 function showPlaces() {
   for (const here of document.querySelectorAll(":is(.side, .tabs, .admin-places) [aria-current]")) {
     const row = here.closest(".side, .tabs, .admin-places");
-    row.scrollLeft += here.getBoundingClientRect().left - row.getBoundingClientRect().left - 48;
+    const [place, room] = [here.getBoundingClientRect(), row.getBoundingClientRect()];
+    if (place.left < room.left || place.right > room.right) row.scrollLeft += place.left - room.left - 48;
   }
 }
 

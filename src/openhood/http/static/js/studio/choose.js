@@ -6,7 +6,7 @@ export function restore(studio) {
   for (const column of studio.grid.columns) column.isHidden = hidden.has(column.name);
   // A table without columns is of no use to anybody.
   if (!studio.grid.shown.length) for (const column of studio.grid.columns) column.isHidden = false;
-  if (hidden.size) fit(studio);
+  fit(studio);
 }
 
 export function setup(studio, panel) {
@@ -29,6 +29,7 @@ export function setup(studio, panel) {
     list.append(label);
     return box;
   });
+  studio.returning.push(() => boxes.forEach((box, at) => { box.checked = !grid.columns[at].isHidden; }));
   panel.querySelector("[data-all]").addEventListener("click", () => {
     for (const column of grid.columns) column.isHidden = false;
     for (const box of boxes) box.checked = true;

@@ -1,4 +1,5 @@
 // The panel of one row: every value whole, links to it, and its neighbours.
+import { grouped } from "../figures.js";
 import { renderWhole } from "./cells.js";
 
 export function setup(studio) {
@@ -22,15 +23,15 @@ export function setup(studio) {
   function show(item, index) {
     const head = document.createElement("header");
     const title = document.createElement("h2");
-    title.textContent = words.row.replace("{n}", item.row_idx.toLocaleString());
+    title.textContent = words.row.replace("{n}", grouped(item.row_idx));
     title.tabIndex = -1;
     head.append(
       title,
       button(words.previous, () => step(index - 1)),
       button(words.next, () => step(index + 1)),
+      button(words.close, close),
       button(words.copyRow, () => studio.copy(JSON.stringify(item.row, null, 2))),
       button(words.copyLink, () => studio.copy(location.href)),
-      button(words.close, close),
     );
     const list = document.createElement("dl");
     for (const { name, type } of studio.facts.features) {
@@ -67,4 +68,5 @@ export function setup(studio) {
     if (event.key === "Escape") close();
   });
   studio.openRow = open;
+  studio.closeRow = () => { panel.hidden = true; };
 }

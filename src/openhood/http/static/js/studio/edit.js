@@ -1,4 +1,7 @@
 // Changing cells and rows: kept here until they are proposed or committed, also over a reload.
+import { fieldOf, isEditable, parse } from "./fields.js";
+import { rowForm } from "./row_form.js";
+
 export function setup(studio, panel) {
   const { words, facts, grid } = studio;
   const store = `edits ${facts.repo} ${facts.config} ${facts.split} ${facts.commit}`;
@@ -46,10 +49,9 @@ export function setup(studio, panel) {
     const item = grid.chosenItem;
     const column = grid.chosenColumn;
     const cell = document.getElementById(`cell-${grid.chosen.row}-${grid.chosen.column}`);
-    if (!item || !cell || ["Image", "Audio", "Video", "Pdf"].includes(column.type?._type)) return;
-    const now = changeOf(item.row_idx, column.name)?.value ?? item.row[column.name];
-    const field = column.type?._type === "ClassLabel" ? choices(column.type, now) : Object.assign(document.createElement("input"), { type: "text" });
-    if (field.tagName === "INPUT") field.value = now === null || now === undefined ? "" : typeof now === "object" ? JSON.stringify(now) : String(now);
+    if (!item || !cell || !isEditable(column.type)) return;
+    const field = fieldOf(column.type, changeOf(item.row_idx, column.name)?.value ?? item.row[column.name]);
+    const before = field.value;
     field.setAttribute("aria-label", column.name);
     cell.replaceChildren(field);
     field.focus();
@@ -57,7 +59,8 @@ export function setup(studio, panel) {
     const finish = (isKept) => {
       if (isDone) return;
       isDone = true;
-      if (isKept) {
+      // Whoever only looked has changed nothing.
+      if (isKept && field.value !== before) {
         try {
           put(item, column, parse(field.value, column.type));
           refused.hidden = true;
@@ -71,7 +74,10 @@ export function setup(studio, panel) {
     };
     field.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Enter") finish(true);
+      if (event.key === "Enter" && !event.shiftKey) {
+        event.preventDefault();
+        finish(true);
+      }
       if (event.key === "Escape") finish(false);
     });
     field.addEventListener("blur", () => finish(true));
@@ -97,24 +103,11 @@ export function setup(studio, panel) {
     if (item && !edits.deleted.includes(item.row_idx)) edits.deleted.push(item.row_idx);
     keep();
   });
-  panel.querySelector("[data-add-row]").addEventListener("click", () => {
-    const row = {};
-    for (const { name, type } of facts.features) {
-      if (["Image", "Audio", "Video", "Pdf"].includes(type?._type)) continue;
-      const given = prompt(`${name} (${facts.types[name]})`, "");
-      if (given === null) return;
-      try {
-        const value = parse(given, type);
-        if (value !== null) row[name] = value;
-      } catch {
-        refused.hidden = false;
-        refused.textContent = words.badValue.replace("{type}", facts.types[name]);
-        return;
-      }
-    }
+  const typeRow = rowForm(studio, panel.querySelector("[data-row-form]"), (row) => {
     edits.added.push(row);
     keep();
   });
+  panel.querySelector("[data-add-row]").addEventListener("click", typeRow);
   panel.querySelector("[data-forget]").addEventListener("click", () => {
     for (const name of ["cells", "deleted", "added"]) edits[name].length = 0;
     keep();
@@ -136,37 +129,12 @@ export function setup(studio, panel) {
       anchor.textContent = made.pullRequestUrl ? `#${made.pullRequestNum}` : made.commitOid.slice(0, 7);
       told.replaceChildren(made.pullRequestUrl ? words.proposed : words.committed, anchor);
     } catch (error) {
+      const isMoved = error.status === 412 && !proposal.disabled;
+      // At the commit that the rows were read from nothing stands in the way of a proposal.
+      if (isMoved) proposal.checked = true;
       refused.hidden = false;
-      refused.textContent = error.message;
+      refused.textContent = isMoved ? `${error.message} ${words.movedTable}` : error.message;
     }
   });
   keep();
-}
-
-function choices(type, now) {
-  const field = document.createElement("select");
-  field.append(new Option("", ""), ...(type.names ?? []).map((name) => new Option(name, name)));
-  field.value = Number.isInteger(now) ? type.names?.[now] ?? "" : now ?? "";
-  return field;
-}
-
-function parse(given, type) {
-  if (given === "") return null;
-  if (type?._type === "ClassLabel") return given;
-  if (type?._type === "Value") {
-    if (/^(u?int)/.test(type.dtype)) {
-      if (!/^[+-]?\d+$/.test(given.trim())) throw new Error("number");
-      return Number.isSafeInteger(Number(given)) ? Number(given) : given.trim();
-    }
-    if (/^float/.test(type.dtype)) {
-      if (Number.isNaN(Number(given))) throw new Error("number");
-      return Number(given);
-    }
-    if (type.dtype === "bool") {
-      if (!/^(true|false)$/i.test(given.trim())) throw new Error("truth value");
-      return given.trim().toLowerCase() === "true";
-    }
-    return given;
-  }
-  return JSON.parse(given);
 }

@@ -1,5 +1,6 @@
 // A table of any length and width: only what can be seen is there. Rows have one height; a space that would be taller
 // than browsers allow is squeezed, and the wheel then walks by rows.
+import { grouped } from "../figures.js";
 import { renderCell } from "./cells.js";
 import { quoted } from "./conditions.js";
 
@@ -157,7 +158,8 @@ export class Grid {
     line.setAttribute("aria-rowindex", String(index + 2));
     const item = this.source.row(index);
     const key = `${span[0]?.at}-${span.at(-1)?.at}-${this.width}-${item ? item.row_idx : "?"}-${this.stamp ?? 0}`;
-    if (line.dataset.key !== key) {
+    // A row in which somebody types is drawn anew when they have finished.
+    if (line.dataset.key !== key && !line.querySelector(":is(input, textarea, select):focus")) {
       line.dataset.key = key;
       line.replaceChildren(this.numberCell(item), ...span.map((seen) => this.cell(index, item, seen)));
       for (const decorate of this.decorators) decorate(line, item, index);
@@ -170,7 +172,7 @@ export class Grid {
     cell.className = "grid-cell at";
     cell.setAttribute("role", "rowheader");
     cell.style.width = `${AT_WIDTH}px`;
-    cell.textContent = item ? item.row_idx.toLocaleString() : "";
+    cell.textContent = item ? grouped(item.row_idx) : "";
     return cell;
   }
 
@@ -198,7 +200,17 @@ export class Grid {
     corner.setAttribute("role", "columnheader");
     corner.style.width = `${AT_WIDTH}px`;
     corner.textContent = "#";
+    const focused = this.focusedBar();
     this.head.replaceChildren(corner, ...span.map((seen) => this.title(seen)));
+    if (focused) this.head.querySelector(focused)?.focus();
+  }
+
+  // Where in the head the keyboard is, so that it is still there when the head was drawn anew.
+  focusedBar() {
+    const element = document.activeElement;
+    if (!this.head.contains(element)) return null;
+    const title = `[aria-colindex="${element.closest(".grid-title").getAttribute("aria-colindex")}"]`;
+    return element.matches("rect") ? `${title} rect:nth-of-type(${Number(element.dataset.bar) + 1})` : `${title} .name`;
   }
 
   title({ column, at, left }) {
@@ -223,7 +235,8 @@ export class Grid {
     const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     drawing.setAttribute("viewBox", "0 0 160 30");
     drawing.setAttribute("preserveAspectRatio", "none");
-    drawing.setAttribute("aria-hidden", "true");
+    drawing.setAttribute("role", "group");
+    drawing.setAttribute("aria-label", this.facts.words.bars.replace("{name}", column.name));
     const caption = document.createElement("small");
     const grip = document.createElement("span");
     grip.className = "grip";

@@ -1,4 +1,5 @@
 // The data studio: makes a table of any length out of the first page that the server wrote, and opens the panels.
+import { grouped } from "../figures.js";
 import { copyText } from "../copy.js";
 import { say } from "../say.js";
 import { renderCell } from "./cells.js";
@@ -9,13 +10,17 @@ import * as detail from "./detail.js";
 import { Grid } from "./grid.js";
 import { Source, ask, post, read } from "./source.js";
 
+const QUESTION = ["q", "where", "orderby"];
+const STATE = [...QUESTION, "view", "base", "key", "sql", "row"];
 const PANELS = ["filters", "choose", "sql", "edit", "diff", "use"];
 const STATISTICS_AT_ONCE = 20;
 
 function start(root, facts) {
   const place = root.querySelector("[data-table]");
   const mistake = root.querySelector("[data-mistake]");
-  const studio = { root, facts, words: facts.words };
+  const none = place.querySelector("[data-none]");
+  // `returning` is what panels do when somebody goes back to another address.
+  const studio = { root, facts, words: facts.words, returning: [] };
   studio.ask = (endpoint, params, options) => ask(facts, endpoint, params, options);
   studio.post = (endpoint, body) => post(facts, endpoint, body);
   studio.read = read;
@@ -38,7 +43,8 @@ function start(root, facts) {
     const { total, isPartial } = studio.source;
     const { q, where } = facts.state;
     const template = isPartial ? facts.words.partial : q || where ? facts.words.found : facts.words.rows;
-    root.querySelector("[data-count]").textContent = template.replace("{n}", total.toLocaleString());
+    root.querySelector("[data-count]").textContent = template.replace("{n}", grouped(total));
+    none.hidden = total > 0 || isPartial;
   }
 
   studio.setUrl = (patch, { push = false } = {}) => {
@@ -66,7 +72,8 @@ function start(root, facts) {
     studio.grid.redraw();
   };
 
-  place.replaceChildren();
+  place.replaceChildren(none);
+  none.hidden = studio.source.total > 0;
   studio.grid = new Grid(place, facts, studio.source);
   choose.restore(studio);
   studio.grid.sorted = (orderby) => studio.go({ orderby, q: "" });
@@ -78,11 +85,14 @@ function start(root, facts) {
   distributions(studio);
   panels(studio);
   if (facts.pageStart) studio.grid.moveTo(facts.pageStart);
-  const row = Number(new URL(location.href).searchParams.get("row") ?? NaN);
-  if (Number.isInteger(row) && row >= 0 && row < studio.source.total) {
-    studio.grid.choose(row, 0);
-    studio.openRow(row);
-  }
+  studio.showRow = (text) => {
+    const row = Number(text ?? NaN);
+    if (Number.isInteger(row) && row >= 0 && row < studio.source.total) {
+      studio.grid.choose(row, studio.grid.chosen.column);
+      studio.openRow(row);
+    } else studio.closeRow();
+  };
+  studio.showRow(new URL(location.href).searchParams.get("row"));
   root.querySelector(".studio-tools").addEventListener("submit", (event) => {
     event.preventDefault();
     const { q, where } = event.target.elements;
@@ -93,11 +103,26 @@ function start(root, facts) {
     event.preventDefault();
     studio.go({ q: "", where: "", orderby: "" });
   });
+  const here = location.pathname;
   addEventListener("popstate", () => {
-    const words = new URL(location.href).searchParams;
-    studio.go(Object.fromEntries(["q", "where", "orderby", "view"].map((name) => [name, words.get(name) ?? ""])), { push: false });
+    const { pathname, searchParams } = new URL(location.href);
+    // Another split or revision is another page.
+    if (pathname !== here || (searchParams.get("revision") ?? "main") !== facts.revision) location.reload();
+    else restore(studio, searchParams);
   });
   return studio;
+}
+
+// Show what an address says, as it would be after a reload.
+function restore(studio, address) {
+  const { state } = studio.facts;
+  const before = QUESTION.map((name) => state[name] ?? "").join("\n");
+  for (const name of STATE) state[name] = address.get(name) ?? "";
+  if (QUESTION.map((name) => state[name]).join("\n") !== before) studio.go({ row: state.row }, { push: false });
+  choose.restore(studio);
+  studio.openPanel(state.view, state.view !== "");
+  for (const act of studio.returning) act(address);
+  studio.showRow(address.get("row"));
 }
 
 // What the columns are like, asked for as they come into sight and drawn into room that is there already.
@@ -155,13 +180,16 @@ function panels(studio) {
     if (isOpen && name !== "use" && !loaded.has(name)) {
       loaded.add(name);
       const module = await import(`./${name}.js`);
-      module.setup(studio, root.querySelector(`[data-panel="${name}"]`));
+      const panel = root.querySelector(`[data-panel="${name}"]`);
+      module.setup(studio, panel);
+      panel.dataset.ready = "";
     }
   }
   root.addEventListener("click", (event) => {
     const button = event.target.closest("[data-opens]");
     if (button) open(button.dataset.opens, button.getAttribute("aria-expanded") !== "true");
   });
+  studio.openPanel = open;
   if (PANELS.includes(facts.state.view) && root.querySelector(`[data-panel="${facts.state.view}"]`)) open(facts.state.view, true);
 }
 

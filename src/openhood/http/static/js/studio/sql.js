@@ -1,4 +1,5 @@
 // SQL over the splits: statement, result, earlier statements, and the result as a file.
+import { grouped } from "../figures.js";
 import { quoted } from "./conditions.js";
 const KEPT = 50;
 
@@ -31,7 +32,7 @@ export function setup(studio, panel) {
     studio.setUrl({ sql: box.value });
     try {
       const found = await studio.read(await studio.post("sql", body("json")));
-      told.textContent = words.ran.replace("{n}", found.num_rows.toLocaleString()).replace("{ms}", found.elapsed_ms) + (found.truncated ? ` ${words.cut.replace("{n}", found.num_rows.toLocaleString())}` : "");
+      told.textContent = words.ran.replace("{n}", grouped(found.num_rows)).replace("{ms}", found.elapsed_ms) + (found.truncated ? ` ${words.cut.replace("{n}", grouped(found.num_rows))}` : "");
       result.replaceChildren(tableOf(studio, found));
       result.hidden = exports.hidden = false;
       remember(box.value);
@@ -85,11 +86,14 @@ export function setup(studio, panel) {
   });
   earlier.addEventListener("change", () => { if (earlier.value) box.value = earlier.value; });
   panel.querySelector("[data-columns]").append(...facts.features.slice(0, 200).map(({ name }) => word(/^[A-Za-z_]\w*$/.test(name) ? name : quoted(name))));
+  box.value = new URL(location.href).searchParams.get("sql") || box.value;
   studio.ask("sql").then(({ views }) => {
     panel.querySelector("[data-views]").append(...views.map((view) => word(view.name)));
     const own = views.find((view) => view.config === facts.config && view.split === facts.split);
-    box.value = new URL(location.href).searchParams.get("sql") || `SELECT *\nFROM ${own?.name ?? "train"}\nLIMIT 10`;
+    // What was typed meanwhile stays.
+    box.value ||= `SELECT *\nFROM ${own?.name ?? "train"}\nLIMIT 10`;
   }).catch((error) => { refused.hidden = false; refused.textContent = error.message; });
+  studio.returning.push((address) => { if (address.get("sql")) box.value = address.get("sql"); });
   showHistory();
 }
 
