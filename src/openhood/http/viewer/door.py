@@ -26,6 +26,7 @@ from openhood.base.errors import (
 from openhood.base.names import Oid, RepoId
 from openhood.http.context import Call
 from openhood.http.router import Handler, Route
+from openhood.http.viewer.large import reply_mapped
 
 DIALECT = "viewer"
 MAX_PAGE = 100
@@ -105,6 +106,8 @@ def reply(
         headers["ETag"] = _etag(call, commit, variant)
         if headers["ETag"] in (call.request.headers.get("if-none-match") or ""):
             return Response(None, 304, headers)
+    if isinstance(made, memoryview):
+        return reply_mapped(call, made, headers, "application/json")
     body = made if isinstance(made, bytes) else orjson.dumps(made)
     return Response(body, 200, headers, "application/json")
 

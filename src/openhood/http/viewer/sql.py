@@ -11,6 +11,7 @@ from openhood.http import bodies
 from openhood.http.context import Call
 from openhood.http.router import Route
 from openhood.http.viewer.door import asked, reply, route
+from openhood.http.viewer.large import reply_mapped
 
 _TYPES = {
     "json": "application/json",
@@ -62,6 +63,8 @@ async def run_sql(call: Call) -> Response:
     }
     if form != "json":
         headers["Content-Disposition"] = f'attachment; filename="result.{form}"'
+    if isinstance(result.body, memoryview):
+        return reply_mapped(call, result.body, headers, _TYPES[form])
     return Response(result.body, 200, headers, _TYPES[form])
 
 
