@@ -27,6 +27,7 @@ from bench import (
     tree,
     upload,
     viewer,
+    viewershapes,
     xetclient,
     xetdedup,
     xetingest,
@@ -55,6 +56,7 @@ SUBJECTS: Mapping[str, Callable[[Site, Plan, Path], Iterator[Line]]] = {
     "discovery": discovery.run,
     "pages": pages.run,
     "viewer": viewer.run,
+    "viewershapes": viewershapes.run,
 }
 
 

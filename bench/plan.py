@@ -35,6 +35,9 @@ class Plan:
     asked: int = 40
     table_rows: int = 1_000_000
     text_rows: int = 200_000
+    shape_rows: int = 20_000
+    shape_files: int = 10_000
+    shape_columns: int = 1_000
     kept: Path | None = None
     filled_postgres: str | None = None
 
@@ -67,6 +70,9 @@ QUICK = Plan(
     asked=8,
     table_rows=50_000,
     text_rows=10_000,
+    shape_rows=1_000,
+    shape_files=200,
+    shape_columns=100,
 )
 
 

@@ -156,6 +156,10 @@ class Site:
         """Return the memory that the server has now (VmRSS)."""
         return _status(self.pid, "VmRSS")
 
+    def own_peak_mib(self) -> float:
+        """Return the most memory that the server's own process ever had, or since `forget_peak`."""
+        return _status(self.pid, "VmHWM")
+
     def forget_peak(self) -> None:
         """Let `peak_mib` begin anew."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")

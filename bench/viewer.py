@@ -66,7 +66,8 @@ class Table:
         self.paths = [str(path) for path in paths]
         self.repo = f"{OWNER}/{name}"
         site.call_json("POST", "/api/repos/create", {"name": name, "type": "dataset"})
-        _upload(site, self.repo, paths)
+        if paths:
+            _upload(site, self.repo, paths)
 
     def ask(self, endpoint: str, **params: object) -> Any:  # Any: parsed JSON
         """Ask the viewer."""
@@ -92,20 +93,20 @@ def _pages(table: Table, plan: Plan, label: str, rows: int) -> Iterator[Line]:
 
     def measure_cold(_round: int) -> float:
         table.site.restart()
-        _settle(table.site)
+        settle(table.site)
         return table.time("first-rows")
 
     yield take_turns(cold, plan.rounds, hub=measure_cold)
     chance = random.Random(label)
     offsets = [chance.randrange(rows - _PAGE) for _round in range(plan.rounds * 8 + 1)]
-    yield _best_of(
+    yield best_of(
         f"random page of {_PAGE} rows, {label}",
         len(offsets) - 1,
         PAGE_RATIO,
         hub=lambda number: table.time("rows", offset=offsets[number]),
         peers={
-            "polars": lambda number: _polars_page(table, offsets[number]),
-            "duckdb": lambda number: _duckdb_page(table, offsets[number]),
+            "polars": lambda number: polars_page(table, offsets[number]),
+            "duckdb": lambda number: duckdb_page(table, offsets[number]),
         },
     )
 
@@ -117,7 +118,7 @@ def _queries(table: Table, plan: Plan, label: str) -> Iterator[Line]:
     count = f"SELECT count(*) FROM {source} WHERE {_WHERE_SQL}"
     condition = (pl.col("score") > 90) & (pl.col("category") == "red")
     lazy = pl.scan_parquet(table.paths)
-    yield _best_of(
+    yield best_of(
         f"filter with order and count, {label}",
         plan.rounds,
         QUERY_RATIO,
@@ -136,7 +137,7 @@ def _queries(table: Table, plan: Plan, label: str) -> Iterator[Line]:
         },
     )
     for name, word in (("rare", rare_word), ("common", common_word)):
-        yield _best_of(
+        yield best_of(
             f"search for a {name} word, {label}",
             plan.rounds,
             QUERY_RATIO,
@@ -169,7 +170,7 @@ def _statistics(site: Site, plan: Plan, directory: Path) -> Iterator[Line]:
             Table(site, place.name, tablecontent.write_parquet(made, place, files=4, group_rows=50_000))
         )
         tables[-1].ask("first-rows")
-    yield _best_of(
+    yield best_of(
         f"statistics of 10 columns, {plan.table_rows:,} rows",
         len(tables) - 1,
         QUERY_RATIO,
@@ -252,7 +253,7 @@ def _far_away(site: Site, plan: Plan, directory: Path, made: pa.Table) -> Iterat
         service.stop()
 
 
-def _best_of(
+def best_of(
     label: str,
     rounds: int,
     goal: float,
@@ -283,7 +284,8 @@ def _ms(work: Callable[[], object]) -> float:
 
 
 def _as_json(rows: object) -> bytes:
-    return orjson.dumps(rows, default=str)
+    """Return rows as JSON, of bytes no more than their number: nobody sends images in JSON."""
+    return orjson.dumps(rows, default=lambda value: len(value) if isinstance(value, bytes) else str(value))
 
 
 def _sql(query: str) -> list[dict[str, Any]]:
@@ -291,11 +293,13 @@ def _sql(query: str) -> list[dict[str, Any]]:
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
-def _polars_page(table: Table, offset: int) -> float:
+def polars_page(table: Table, offset: int) -> float:
+    """Return the milliseconds that Polars takes for a page."""
     return _ms(lambda: _as_json(pl.scan_parquet(table.paths).slice(offset, _PAGE).collect().to_dicts()))
 
 
-def _duckdb_page(table: Table, offset: int) -> float:
+def duckdb_page(table: Table, offset: int) -> float:
+    """Return the milliseconds that DuckDB takes for a page."""
     return _ms(lambda: _as_json(_sql(f"SELECT * FROM {table.from_files()} LIMIT {_PAGE} OFFSET {offset}")))
 
 
@@ -354,6 +358,6 @@ def _upload(site: Site, repo: str, paths: Sequence[Path]) -> None:
     site.call("POST", f"/api/datasets/{repo}/commit/main", body, {"Content-Type": "application/x-ndjson"})
 
 
-def _settle(site: Site) -> None:
+def settle(site: Site) -> None:
     """Wait until the hub's workers have their libraries: whoever looks at a dataset is seldom the first."""
     site.call("GET", f"/api/datasets/{_WARM}/viewer/first-rows?config=default&split=train")

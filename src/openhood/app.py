@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
@@ -91,16 +91,14 @@ def open_services(settings: Settings, *, clock: Clock | None = None, migrate: bo
 def _make_tables(settings: Settings, blocks: Blocks) -> Workers:
     """Return the processes that read datasets; none is started before one is wanted."""
     processors = os.cpu_count() or 1
-    objects = urlsplit(settings.effective_objects_url)
-    stored = [unquote(objects.path)] if objects.scheme == "file" else []
     config = {
         "memory_bytes": settings.viewer.memory_bytes,
         "file_bytes": max(settings.viewer.cache_bytes, GB),
-        "read": [*stored, str(settings.cache_dir / "decoded")],
-        "write": [str(blocks.root)],
     }
     lanes = (Lane("page", 2 * processors), Lane("query", processors), Lane("job", max(1, processors // 2)))
-    return Workers(TABLE_PROCESS, lanes=lanes, most=settings.viewer.processes, config=config)
+    return Workers(
+        TABLE_PROCESS, lanes=lanes, most=settings.viewer.processes, config=config, directory=blocks.root
+    )
 
 
 def open_mailer(settings: Settings) -> Mailer | None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from openhood.base.errors import BadDatasetConfig, HubError, TooManyConfigs, TooManySplits
-from openhood.domain.repos.describing import datafiles
+from openhood.domain.repos.describing import datafiles, modules
 from openhood.domain.repos.describing.globs import BadPattern, PathSet
 from openhood.engines.formats.card import read_card
 from openhood.engines.tables.features import normal
@@ -162,6 +162,51 @@ def test_features_that_nobody_understands_are_passed_over() -> None:
 def test_ten_thousand_files_are_one_split(layout: Layout) -> None:
     found = found_in(layout)
     assert sum(len(files) for files in next(iter(found["configs"].values()))["splits"].values()) == 10_000
+
+
+ODD_NAMES = [
+    *("data/a.png", "data/B.PNG", "a.png.d/b", "a.png.d/b.c/d", "data/a.png.bak", ".png", "x/.png", "png"),
+    *("a\nb.png", "a.png\n", "a/metadata.csv", "a\nb/metadata.csv", "metadata.csv", "not_metadata.csv"),
+    *(
+        "v1.0/a.png",
+        "v1.0/notes.md",
+        "a.tar.zip",
+        "a.zip.png",
+        "a.Png",
+        "a.zip",
+        "metadata.csv.png",
+        "metadata.csv/a",
+    ),
+]
+
+
+IMAGES_AMONG_THEM = [
+    *("data/a.png", "data/B.PNG", "a.png.d/b", "a.png.d/b.c/d", "data/a.png.bak", ".png", "x/.png"),
+    *("a.png\n", "a/metadata.csv", "metadata.csv", "not_metadata.csv"),
+    *("v1.0/a.png", "a.tar.zip", "a.zip.png", "a.zip", "metadata.csv.png"),
+]
+
+
+def test_odd_names_of_images() -> None:
+    assert modules.of_module("imagefolder", ODD_NAMES) == IMAGES_AMONG_THEM
+    for path in ODD_NAMES:
+        assert modules.of_module("imagefolder", [path]) == ([path] if path in IMAGES_AMONG_THEM else [])
+    rows, metadata = modules.sorted_out("imagefolder", ODD_NAMES, {})
+    assert metadata == ["a/metadata.csv", "a\nb/metadata.csv", "metadata.csv"]
+    assert rows == [
+        *("data/a.png", "data/B.PNG", "data/a.png.bak", ".png", "x/.png", "a\nb.png"),
+        *("v1.0/a.png", "a.tar.zip", "a.zip.png", "a.Png", "a.zip", "metadata.csv.png"),
+    ]
+
+
+def test_numbers_in_names_make_no_difference() -> None:
+    names = [f"x/{start}train{number}-part.csv" for start in ("", "7", "83_") for number in (0, 5, 12)]
+    names += [f"x/part{number}.test{number}.csv" for number in (1, 2, 34)]
+    (config,) = datafiles.configs_of({}, names)
+    assert {split.name: sorted(split.files) for split in config.splits} == {
+        "train": sorted(name for name in names if "train" in name),
+        "test": sorted(name for name in names if "test" in name),
+    }
 
 
 def test_hostile_patterns_end_soon() -> None:

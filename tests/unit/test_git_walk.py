@@ -12,7 +12,7 @@ from openhood.base.names import EMPTY_TREE, Oid
 from openhood.engines.git.objects import MODE_DIR, MODE_FILE, TreeEntry, encode_tree
 from openhood.engines.git.packs import PackWriter
 from openhood.engines.git.store import ObjectDb
-from openhood.engines.git.walk import iter_files, walk
+from openhood.engines.git.walk import iter_file_oids, iter_files, walk
 from unit.git_judge import Judge
 
 FILES = [
@@ -91,6 +91,22 @@ def test_iter_files(judge: Judge) -> None:
     db, root = ObjectDb(judge.objects), judge.oid("main^{tree}")
     assert [(f.path, f.oid) for f in iter_files(db, root)] == listed(judge, "-r", "main")
     assert [f.path for f in iter_files(db, root, "b")] == ["b/f", "b/\xe9/1", "b/\xe9/2"]
+
+
+def test_all_files_at_once(judge: Judge) -> None:
+    judge.commit("two", {"ab/c/new": b"new", "zz/y": b"y"})
+    (judge.path / "zz" / "link").symlink_to("y")
+    judge("add", "zz/link")
+    judge("commit", "-qm", "link")
+    judge("update-index", "--add", "--cacheinfo", f"160000,{judge.oid('main')},ab/module")
+    judge("commit", "-qm", "module")
+    db, root = ObjectDb(judge.objects), judge.oid("main^{tree}")
+    links = {"zz/link", "ab/module"}
+    assert list(iter_file_oids(db, root)) == [
+        each for each in listed(judge, "-r", "main") if each[0] not in links
+    ]
+    assert links < {entry.path for entry in iter_files(db, root)}
+    assert list(iter_file_oids(db, EMPTY_TREE)) == []
 
 
 def test_pages_read_only_their_own_trees(tmp_path: Path) -> None:

@@ -168,34 +168,46 @@ def test_links_of_private_data_carry_a_permission(hub: HubUnderTest, desk: Desk)
     assert fetch(desk, row(desk, repo, 0)["image"]["src"]).status_code == 200
 
 
-def test_pictures_behind_a_gate(hub: HubUnderTest, desk: Desk) -> None:
-    repo = desk.make({"train.parquet": samples.parquet(media_table())}, gated="manual")
-    desk.bob.post(f"/datasets/{repo}/ask-access", json={})
-    rows_url = f"/api/datasets/{repo}/viewer/rows"
-    query = {"config": "default", "split": "train", "length": 2}
-    assert desk.bob.get(rows_url, params=query).status_code == 404
-    users = f"/api/datasets/{repo}/user-access-request"
-    assert desk.alice.post(f"{users}/grant", json={"user": "bob"}).status_code == 200
-    cells = desk.bob.get(rows_url, params=query).json()["rows"]
-    src, odd = cells[0]["row"]["image"]["src"], cells[0]["row"]["odd / name"]["src"]
-    bare, _, token = src.partition("?")
-    # Whoever was let in may show it where no token of theirs is sent, as in a page's pictures.
-    answer = fetch(desk, src)
-    assert (answer.status_code, answer.content) == (200, samples.png(20, 10))
-    assert answer.headers["cache-control"] == "private, max-age=86400"
-    part = fetch(desk, src, Range="bytes=1-3")
-    assert (part.status_code, part.content) == (206, b"PNG")
-    assert fetch(desk, odd).headers["content-type"] == "application/octet-stream"
-    assert fetch(desk, odd).headers["content-security-policy"].startswith("sandbox")
-    assert fetch(desk, bare).status_code == 401
-    assert fetch(desk, bare, by=desk.hub.client(desk.hub.add_user("wilma"))).status_code == 404
-    # It is for this split at this commit, and ends by itself.
-    other = desk.make({"train.parquet": samples.parquet(media_table())}, gated="manual")
-    theirs = row(desk, other, 0)["image"]["src"].partition("?")[0]
-    assert fetch(desk, f"{theirs}?{token}").status_code == 401
+def test_a_link_behind_a_gate_is_good_for_what_it_was_made_for(hub: HubUnderTest, desk: Desk) -> None:
+    files = {"train.parquet": samples.parquet(media_table()), "test.parquet": samples.parquet(media_table())}
+    repo = desk.make(files, gated="manual")
+    cells = row(desk, repo, 0)
+    picture, video, odd = cells["image"]["src"], cells["video"]["src"], cells["odd / name"]["src"]
+    bare, _, token = picture.partition("?")
+    # Pieces of what is large, also from what was kept of it: never without the permission.
+    for _time in range(2):
+        part = fetch(desk, video, Range="bytes=4-7")
+        assert (part.status_code, part.content) == (206, b"ftyp")
+        assert part.headers["cache-control"] == "private, max-age=86400"
+        assert fetch(desk, video.partition("?")[0], Range="bytes=4-7").status_code == 401
+    # Another split, another commit, other words: none of these is what it was made for.
+    assert fetch(desk, picture.replace("/train/", "/test/")).status_code == 401
+    commit = bare.split("/viewer-asset/")[1].split("/")[0]
+    desk.commit(repo, {"more.txt": "more"})
+    later = row(desk, repo, 0)["image"]["src"].partition("?")[0]
+    assert commit not in later
+    assert fetch(desk, f"{later}?{token}").status_code == 401
+    assert fetch(desk, f"{bare}?{token[:-2]}").status_code == 403
+    assert fetch(desk, f"{bare}?token=").status_code == 401
+    # A permission is no key to anything but cells.
+    for path in ("viewer/rows", "viewer/first-rows", "parquet"):
+        asked = f"/api/datasets/{repo}/{path}?config=default&split=train&{token}"
+        assert desk.stranger.get(asked).status_code == 401
+    assert desk.stranger.get(f"/datasets/{repo}/resolve/main/train.parquet?{token}").status_code == 401
+    # What browsers could run is saved, whatever a request asks for, and every answer is sandboxed.
+    for url in (picture, video, odd):
+        answer = fetch(desk, url, Accept="text/html,image/svg+xml")
+        assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "set-cookie" not in answer.headers
+    for number in (0, 1):
+        answer = fetch(desk, row(desk, repo, number)["odd / name"]["src"])
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["content-disposition"].startswith("attachment")
     hub.clock.advance(3 * 3600)
-    assert fetch(desk, src).status_code == 403
-    assert fetch(desk, bare, by=desk.bob).status_code == 200
+    for url in (picture, video, odd):
+        ended = fetch(desk, url, Range="bytes=0-3")
+        assert (ended.status_code, ended.headers["cache-control"]) == (403, "no-store")
 
 
 def test_files_of_a_folder(desk: Desk) -> None:

@@ -50,3 +50,40 @@ def test_a_lock_leaves_no_file_and_lets_one_in_at_a_time(tmp_path: Path) -> None
         thread.join()
     assert (most, total) == (1, 1200)
     assert list(path.parent.iterdir()) == []
+
+
+def test_those_who_want_the_same_take_turns_and_others_do_not_wait() -> None:
+    known = flights.Flights()
+    found: dict[str, int] = {}
+    begun, go = threading.Event(), threading.Event()
+    made = []
+
+    def work(name: str) -> None:
+        with known.turn(name):
+            if name not in found:
+                made.append(name)
+                begun.set()
+                go.wait(10)
+                found[name] = len(made)
+
+    first = threading.Thread(target=work, args=("a",))
+    first.start()
+    assert begun.wait(10)
+    others = [threading.Thread(target=work, args=("a",)) for _ in range(4)]
+    for thread in others:
+        thread.start()
+    with known.turn("b"):
+        made.append("b")
+    assert not found
+    go.set()
+    for thread in (first, *others):
+        thread.join(10)
+    assert made == ["a", "b"]
+
+
+def test_a_turn_that_fails_lets_the_next_one_try() -> None:
+    known = flights.Flights()
+    with pytest.raises(TableUnreadable), known.turn("a"):
+        raise TableUnreadable("It is broken.")
+    with known.turn("a"):
+        pass

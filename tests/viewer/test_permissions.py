@@ -93,9 +93,11 @@ def secrets(desk: Desk) -> dict[str, str]:
 
 def test_all_routes_are_asked() -> None:
     assert len(ASKS) > 25
-    assert {"/api/datasets/{ns}/{name}/viewer/edit", "/datasets/{ns}/{name}/embed/viewer"} <= {
-        each.template for each in ASKS
-    }
+    assert {
+        "/api/datasets/{ns}/{name}/viewer/edit",
+        "/datasets/{ns}/{name}/embed/viewer",
+        "/datasets/{ns}/{name}/viewer-asset/{rev}/{config}/{split}/{row}/{column}/{path:path}",
+    } <= {each.template for each in ASKS}
 
 
 @pytest.mark.parametrize("door", ["private", "gated"])

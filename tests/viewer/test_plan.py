@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 import zipfile
 from typing import Any
@@ -244,3 +245,23 @@ def test_broken_files_are_told_apart(desk: Desk) -> None:
             assert footers.footers_of(sv, at.repo, [file])[0].rows == 100
     with pytest.raises(HubError):
         footers.footers_of(sv, at.repo, files)
+
+
+def test_a_plan_that_many_want_at_once_is_made_once(desk: Desk) -> None:
+    repo = desk.make({f"data/{number}.csv": "a\n1\n" for number in range(500)})
+    sv = desk.hub.sv
+    at = planning.locate(sv, SYSTEM, RepoId.parse(repo), "main")
+    start = threading.Barrier(8)
+    plans = []
+
+    def look() -> None:
+        start.wait(10)
+        plans.append(planning.plan_of(sv, at))
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(plans) == 8
+    assert all(plan is plans[0] for plan in plans)

@@ -239,6 +239,27 @@ def test_pages_of_large_columns_are_found_by_their_index(desk: Desk, version: st
         ]
 
 
+def test_pages_of_structs_with_small_and_large_parts(desk: Desk) -> None:
+    chance = random.Random(6)
+    turns = [
+        [{"role": "user", "content": chance.randbytes(60).hex()} for _turn in range(number % 4)]
+        for number in range(20_000)
+    ]
+    data = samples.parquet(pa.table({"turns": turns}), group=20_000, index=True, data_page_size=20_000)
+    repo = desk.make({"train.parquet": data}, lfs=True)
+    for offset in (0, 7_777, 19_980):
+        page = desk.rows(repo, offset=offset, length=20)
+        assert [each["row"]["turns"] for each in page["rows"]] == turns[offset : offset + 20]
+
+
+def test_first_rows_of_a_thousand_columns(desk: Desk) -> None:
+    made = pa.table({f"c{at}": pa.array([at, None, -at], pa.int32()) for at in range(1000)})
+    repo = desk.make({"train.parquet": samples.parquet(made)})
+    for answer in (desk.first_rows(repo), desk.rows(repo)):
+        assert [each["name"] for each in answer["features"]] == made.column_names
+        assert [each["row"] for each in answer["rows"]] == made.to_pylist()
+
+
 def test_features_of_the_card(desk: Desk) -> None:
     card = """---
 dataset_info:

@@ -32,6 +32,12 @@ def test_views_are_listed_and_can_be_named(desk: Desk, repo: str) -> None:
         assert answer["rows"] == [[3 if view["split"] == "train" else 1]]
 
 
+def test_statements_about_no_split_at_all_regression(desk: Desk, repo: str) -> None:
+    """A result that was not read to its end kept the connection, unless views were made in between."""
+    assert _run(desk, repo, "SELECT 1 + 1 AS two").json()["rows"] == [[2]]
+    assert _run(desk, repo, "SELECT range AS n FROM range(3)").json()["rows"] == [[0], [1], [2]]
+
+
 def test_splits_are_joined(desk: Desk, repo: str) -> None:
     answer = _run(
         desk, repo, "SELECT word FROM train UNION ALL SELECT word FROM test ORDER BY word DESC"

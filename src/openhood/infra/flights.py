@@ -39,12 +39,39 @@ class Flight:
         return is_over
 
 
+@dataclass(slots=True)
+class _Turn:
+    """A lock, and how many have it or wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wanted: int = 0
+
+
 class Flights:
     """Computations of this process by name. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, Flight] = {}
+        self._turns: dict[str, _Turn] = {}
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Let those of this process who would do the same do it one after the other.
+
+        For what takes less than a second and is done by whoever wants it: all but the first find it done.
+        """
+        with self._lock:
+            turn = self._turns.setdefault(name, _Turn())
+            turn.wanted += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._lock:
+                turn.wanted -= 1
+                if not turn.wanted:
+                    del self._turns[name]
 
     def join(self, name: str, work: Callable[[], None]) -> Flight:
         """Return the flight of a name, starting it where there is none.

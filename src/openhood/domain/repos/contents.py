@@ -18,7 +18,7 @@ from openhood.domain.services import Services
 from openhood.domain.storage import rows as storage_rows
 from openhood.domain.storage.types import LfsObject
 from openhood.engines.formats.safetensors import ReadRange
-from openhood.engines.git.objects import MODE_SUBMODULE, TreeEntry, is_file_mode
+from openhood.engines.git.objects import MODE_SUBMODULE, decode_raw_tree, is_dir_mode, is_file_mode
 from openhood.engines.git.store import ObjectDb
 from openhood.engines.lfs import MAX_POINTER_BYTES, parse_pointer
 
@@ -119,18 +119,19 @@ class _OpenTree:
         self.oid = oid
         self.files = self.file_bytes = 0
         self.below: list[Oid] = []
-        for entry in objects.raw_tree(oid).read_from(0):
-            if entry.is_dir:
-                self.below.append(entry.oid)
-            elif entry.mode != MODE_SUBMODULE:
+        for _name, mode, raw_oid in decode_raw_tree(objects.raw_tree(oid).raw):
+            below = Oid(raw_oid.hex())
+            if is_dir_mode(mode):
+                self.below.append(below)
+            elif mode != MODE_SUBMODULE:
                 self.files += 1
-                self.file_bytes += _file_bytes(objects, entry)
+                self.file_bytes += _file_bytes(objects, below, mode)
         self.missing = iter(self.below)
 
 
-def _file_bytes(objects: ObjectDb, entry: TreeEntry) -> int:
-    size = objects.kind_and_size(entry.oid)[1]
-    if size >= MAX_POINTER_BYTES or not is_file_mode(entry.mode):
+def _file_bytes(objects: ObjectDb, oid: Oid, mode: int) -> int:
+    size = objects.kind_and_size(oid)[1]
+    if size >= MAX_POINTER_BYTES or not is_file_mode(mode):
         return size
-    pointer = parse_pointer(objects.read(entry.oid)[1])
+    pointer = parse_pointer(objects.read(oid)[1])
     return size if pointer is None else pointer.size_bytes

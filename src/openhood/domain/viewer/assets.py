@@ -79,7 +79,9 @@ def open_asset(
         asset = _of_file(sv, found, str(made.facts["file"]), thumbnail, key)
     else:
         name = made.facts.get("name")
-        asset = Asset(key, str(made.facts["type"]), None if name is None else str(name), False, made.body)
+        asset = Asset(
+            key, str(made.facts["type"]), None if name is None else str(name), False, bytes(made.body)
+        )
     asset = replace(asset, is_public=is_public)
     return _keep(sv, asset, what) if asset.url is None and thumbnail is not None else asset
 
@@ -134,7 +136,7 @@ def _of_file(sv: Services, found: Found, path: str, thumbnail: int | None, key: 
     if not files:
         raise AssetNotFound
     made = running.run(sv, place.repo, "file_thumbnail", files=files[:1], params={"size": thumbnail})
-    return Asset(key, str(made.facts["type"]), None, False, made.body)
+    return Asset(key, str(made.facts["type"]), None, False, bytes(made.body))
 
 
 def _large(

@@ -15,6 +15,7 @@ from openhood.domain.viewer import planning, running
 from openhood.domain.viewer.planning import Place
 from openhood.domain.viewer.tables import tables_of
 from openhood.domain.viewer.types import DataFile, MadeFile
+from openhood.infra.workers import Body
 
 FORMATS = ("json", "csv", "parquet", "arrow")
 _MAX_JOINED = 5
@@ -46,7 +47,7 @@ class View:
 class Result:
     """What a statement gave: bytes in the format that was asked for. ``truncated``: there were more rows."""
 
-    body: bytes
+    body: Body
     rows: int
     truncated: bool
     elapsed_ms: float

@@ -164,8 +164,7 @@ def _labels(config: Config, names: Sequence[str]) -> tuple[tuple[str, ...], froz
         layout = layout_of(kind, (file.path for file in (*split.files, *split.metadata)), names)
         if layout.metadata:
             return (), frozenset()
-        for path in layout.files:
-            labels.add(path)
+        labels.add_all(layout.files)
         if labels.shown(drop=drop) is not None:
             labelled.add(split.name)
     return tuple(labels.shown(drop=drop) or ()), frozenset(labelled)

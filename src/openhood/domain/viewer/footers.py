@@ -105,7 +105,7 @@ def _read(sv: Services, repo: Repo, files: Sequence[DataFile | MadeFile]) -> dic
     for start in range(0, len(files), _AT_ONCE):
         batch = files[start : start + _AT_ONCE]
         _bring_ends(sv, repo, batch)
-        said: Any = orjson.loads(running.run(sv, repo, "footers", files=batch, params={}).body)
+        said: Any = orjson.loads(running.run(sv, repo, "footers", files=batch, params={}, beside=files).body)
         good = {}
         broken = None
         for file, document in zip(batch, said, strict=True):

@@ -35,9 +35,9 @@ from openhood.domain.services import Services
 from openhood.domain.viewer import plan_rows, running
 from openhood.domain.viewer.types import Config, DataFile, Plan, Split
 from openhood.engines.formats.card import parse_yaml, read_card
-from openhood.engines.git.objects import display_name, is_file_mode
+from openhood.engines.git.objects import display_name
 from openhood.engines.git.store import ObjectDb
-from openhood.engines.git.walk import WalkEntry, iter_files
+from openhood.engines.git.walk import iter_file_oids
 from openhood.engines.lfs import MAX_POINTER_BYTES, parse_pointer
 
 VERSION = 1
@@ -89,8 +89,12 @@ def plan_of(sv: Services, at: At) -> Plan:
     key = ("viewer plan", at.repo.id, at.commit, VERSION)
     known = sv.facts.get(key)
     if known is None:
-        known = _kept(sv, at) or _made(sv, at)
-        sv.facts.put(key, known, weight=_weigh(known))
+        # Whoever looks right after a commit comes at the same time as the job that looks ahead.
+        with sv.flights.turn(f"plan-{at.repo.id}-{at.commit}"):
+            known = sv.facts.get(key)
+            if known is None:
+                known = _kept(sv, at) or _made(sv, at)
+                sv.facts.put(key, known, weight=_weigh(known))
     if isinstance(known, _Refused):
         raise known.error(at.commit)
     assert isinstance(known, Plan)  # the key says so
@@ -176,18 +180,18 @@ def _make(sv: Services, at: At) -> Plan:
     return Plan(at.commit, configs, failed)
 
 
-def _entries(objects: ObjectDb, tree: Oid) -> dict[str, WalkEntry]:
+def _entries(objects: ObjectDb, tree: Oid) -> dict[str, Oid]:
     """Return the regular files of a tree by path: those whose names are text, since no card can name others."""
     found = {}
-    for entry in iter_files(objects, tree):
-        if is_file_mode(entry.mode) and (entry.path.isascii() or display_name(entry.path) == entry.path):
-            found[entry.path] = entry
+    for path, oid in iter_file_oids(objects, tree):
+        if path.isascii() or display_name(path) == path:
+            found[path] = oid
             if len(found) > _MAX_FILES:
                 raise BadDatasetConfig(f"The dataset has more than {_MAX_FILES} files, too many to be shown.")
     return found
 
 
-def _card(objects: ObjectDb, entries: Mapping[str, WalkEntry]) -> Mapping[str, object]:
+def _card(objects: ObjectDb, entries: Mapping[str, Oid]) -> Mapping[str, object]:
     readme = _small(objects, entries, CARD, MAX_CARD_BYTES)
     standalone = _small(objects, entries, datafiles.STANDALONE, MAX_JSON_BYTES)
     try:
@@ -197,17 +201,17 @@ def _card(objects: ObjectDb, entries: Mapping[str, WalkEntry]) -> Mapping[str, o
     return datafiles.with_standalone(read_card(readme) if readme is not None else None, more)
 
 
-def _small(objects: ObjectDb, entries: Mapping[str, WalkEntry], path: str, limit_bytes: int) -> bytes | None:
-    entry = entries.get(path)
-    if entry is None or objects.kind_and_size(entry.oid)[1] > limit_bytes:
+def _small(objects: ObjectDb, entries: Mapping[str, Oid], path: str, limit_bytes: int) -> bytes | None:
+    oid = entries.get(path)
+    if oid is None or objects.kind_and_size(oid)[1] > limit_bytes:
         return None
-    return objects.read(entry.oid)[1]
+    return objects.read(oid)[1]
 
 
 class _Files:
     """The files of a commit, with their sizes as far as they were asked for."""
 
-    def __init__(self, objects: ObjectDb, entries: Mapping[str, WalkEntry]) -> None:
+    def __init__(self, objects: ObjectDb, entries: Mapping[str, Oid]) -> None:
         self._objects = objects
         self._entries = entries
         self._known: dict[str, DataFile] = {}
@@ -216,14 +220,14 @@ class _Files:
         """Return the file of a path."""
         known = self._known.get(path)
         if known is None:
-            entry = self._entries[path]
-            size = self._objects.kind_and_size(entry.oid)[1]
+            oid = self._entries[path]
+            size = self._objects.kind_and_size(oid)[1]
             is_small = size < MAX_POINTER_BYTES
-            pointer = parse_pointer(self._objects.read(entry.oid)[1]) if is_small else None
+            pointer = parse_pointer(self._objects.read(oid)[1]) if is_small else None
             if pointer is None:
-                known = DataFile(path, entry.oid, entry.oid, size)
+                known = DataFile(path, oid, oid, size)
             else:
-                known = DataFile(path, entry.oid, pointer.oid, pointer.size_bytes)
+                known = DataFile(path, oid, pointer.oid, pointer.size_bytes)
             self._known[path] = known
         return known
 

@@ -22,7 +22,7 @@ from openhood.domain.viewer.footers import Footer
 from openhood.domain.viewer.links import is_open, links_for
 from openhood.domain.viewer.planning import Place
 from openhood.domain.viewer.types import DataFile, MadeFile, Tables
-from openhood.infra.workers import Answer
+from openhood.infra.workers import Answer, Body
 
 HEAD_ROWS = 100
 _SOON_S, _SMALL_SOON_S = 1.0, 5.0
@@ -47,7 +47,7 @@ class Rows:
     """
 
     commit: Oid
-    body: bytes
+    body: Body
     is_public: bool
     is_final: bool
     variant: str
@@ -77,7 +77,7 @@ class Found:
         place = self.place
         return (place.repo.id, place.at.commit, place.config.name, place.split.name)
 
-    def rows(self, body: bytes, *, is_final: bool) -> Rows:
+    def rows(self, body: Body, *, is_final: bool) -> Rows:
         """Return an answer about it."""
         return Rows(
             self.place.at.commit, body, is_open(self.place.repo), is_final, variant=self.links["query"]
@@ -111,8 +111,9 @@ def rows(
     """
     key = _page_key(found, offset, length, columns)
     kept = sv.pages.get(key)
-    is_hit = isinstance(kept, bytes)
-    if isinstance(kept, bytes):
+    is_hit = isinstance(kept, bytes | memoryview)
+    body: Body
+    if isinstance(kept, bytes | memoryview):
         body, is_final = kept, True
     else:
         body, is_final = _read_page(sv, found, offset, length, columns)
@@ -129,7 +130,7 @@ def rows(
 # --- first rows -----------------------------------------------------------------------------
 
 
-def _read_first(sv: Services, found: Found) -> bytes:
+def _read_first(sv: Services, found: Found) -> Body:
     place = found.place
     names = {"dataset": str(place.repo.repo_id), "config": place.config.name, "split": place.split.name}
     params: dict[str, Any] = {"names": names, "links": found.links, "is_whole": True}
@@ -149,7 +150,7 @@ def _read_first(sv: Services, found: Found) -> bytes:
 def _run(
     sv: Services, place: Place, op: str, files: Sequence[File], params: dict[str, Any], **more: Any
 ) -> Answer:
-    return running.run(sv, place.repo, op, files=files, params=params, **more)
+    return running.run(sv, place.repo, op, files=files, params=params, beside=place.split.files, **more)
 
 
 # --- pages ----------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def _page_key(found: Found, offset: int, length: int, columns: Sequence[str] | N
 
 def _read_page(
     sv: Services, found: Found, offset: int, length: int, columns: Sequence[str] | None
-) -> tuple[bytes, bool]:
+) -> tuple[Body, bool]:
     """Return a page and whether it is final."""
     params = {"offset": offset, "length": length, "columns": columns, "links": found.links}
     try:
@@ -177,12 +178,12 @@ def _read_page(
     return _read_table(sv, found, ready, params), not ready.is_partial
 
 
-def _read_head(sv: Services, found: Found, params: dict[str, Any]) -> bytes:
+def _read_head(sv: Services, found: Found, params: dict[str, Any]) -> Body:
     files, table = tables.head_of(sv, found.place, rows=HEAD_ROWS)
     return _run(sv, found.place, "head_rows", files, {**params, "table": table}).body
 
 
-def _read_table(sv: Services, found: Found, ready: Tables, params: dict[str, Any]) -> bytes:
+def _read_table(sv: Services, found: Found, ready: Tables, params: dict[str, Any]) -> Body:
     repo = found.place.repo
     counts = counts_of(sv, found, ready.files)
     parts = parts_of(ready.files, counts, params["offset"], params["length"])
@@ -203,7 +204,7 @@ def _read_table(sv: Services, found: Found, ready: Tables, params: dict[str, Any
     return _from_parts(sv, found, _recut(sv, found.place, parts)[0], asked)
 
 
-def _from_parts(sv: Services, found: Found, parts: Sequence[Part], asked: dict[str, Any]) -> bytes:
+def _from_parts(sv: Services, found: Found, parts: Sequence[Part], asked: dict[str, Any]) -> Body:
     numbered = [(at, start, count) for at, (_file, start, count) in enumerate(parts)]
     files = [file for file, _start, _count in parts]
     return _run(sv, found.place, "page", files, {**asked, "parts": numbered}).body

@@ -27,6 +27,7 @@ from openhood.domain.viewer.types import DataFile, MadeFile
 from openhood.engines.formats.safetensors import ReadRange
 from openhood.infra.workers import Answer, Ranges, WorkerLost, WorkerRefused
 
+_MOST_BESIDE = 4096
 PAGE, QUERY, JOB = "page", "query", "job"
 """Lanes: a page of rows must not wait behind queries, nor these behind conversions."""
 
@@ -41,13 +42,27 @@ def run(
     lane: str = PAGE,
     seconds: float | None = None,
     out: Path | None = None,
+    made: Path | None = None,
+    beside: Sequence[DataFile | MadeFile] = (),
 ) -> Answer:
     """Do an operation of `engines.tables.ops` on some files of one repository. Never inside a unit.
 
-    ``out`` is a directory below `Blocks.root` for results that are files. Raises: the ViewerError that the worker
+    ``out`` is a directory below `Blocks.root` for results that are files, ``made`` one that an earlier operation made
+    and this one reads. ``beside`` are files that the next questions may be about: the worker may read them too, which
+    saves making another. Raises: the ViewerError that the worker
     raised, TableTimeout, TableUnreadable, Unavailable, ObjectMissing, and what opening contents raises.
     """
-    return run_across(sv, [(repo, files)], op, params=params, lane=lane, seconds=seconds, out=out)
+    return run_across(
+        sv,
+        [(repo, files)],
+        op,
+        params=params,
+        lane=lane,
+        seconds=seconds,
+        out=out,
+        made=made,
+        beside=lambda: _paths_here(sv, repo, beside),
+    )
 
 
 def run_across(
@@ -59,6 +74,8 @@ def run_across(
     lane: str = PAGE,
     seconds: float | None = None,
     out: Path | None = None,
+    made: Path | None = None,
+    beside: Callable[[], Sequence[str]] = tuple,
 ) -> Answer:
     """Do an operation on files of several repositories, one group after the other. See `run`.
 
@@ -79,7 +96,16 @@ def run_across(
 
         key = tuple(sorted({repo.id for repo, _files in groups}))
         try:
-            return sv.tables.run(key, request, need=need, lane=lane, seconds=limit)
+            return sv.tables.run(
+                key,
+                request,
+                reads=[str(place.path) for place in places] + ([] if made is None else [str(made)]),
+                writes=None if out is None else str(out),
+                beside=beside,
+                need=need,
+                lane=lane,
+                seconds=limit,
+            )
         except WorkerRefused as refused:
             _check_still_there(groups)
             raise _as_said(refused) from None
@@ -109,7 +135,7 @@ class Place:
     ) -> None:
         self._sv = sv
         self._file = file
-        self._path = path
+        self.path = path
         self._reader = reader
         self._read: ReadRange | None = None
 
@@ -121,7 +147,7 @@ class Place:
             "name": file.path,
             "key": file.key,
             "size": file.size_bytes,
-            "path": str(self._path),
+            "path": str(self.path),
             "whole": self._reader is None,
         }
 
@@ -176,6 +202,17 @@ def opened(sv: Services, repo: Repo, files: Sequence[DataFile | MadeFile]) -> It
                 copy = sv.blocks.open(file.key, size_bytes=file.size_bytes)
                 places.append(Place(sv, file, copy, reader(content)))
         yield places
+
+
+def _paths_here(sv: Services, repo: Repo, files: Sequence[DataFile | MadeFile]) -> list[str]:
+    """Return where the contents lie that are on this machine as a whole, of the first few thousand files."""
+    few = files[:_MOST_BESIDE]
+    oids = {file.oid for file in few if isinstance(file, DataFile)}
+    found = contents.find_contents(sv, repo, gitdb.open_objects(sv, repo), oids) if oids else {}
+    paths = [_local_path(sv, content) for content in found.values()]
+    return [str(path) for path in paths if path is not None] + [
+        file.path for file in few if isinstance(file, MadeFile)
+    ]
 
 
 def _local_path(sv: Services, content: Content) -> Path | None:

@@ -20,6 +20,7 @@ from openhood.domain.viewer import footers, languages, links, planning, running
 from openhood.domain.viewer.planning import Place
 from openhood.domain.viewer.tables import tables_of
 from openhood.domain.viewer.types import DataFile, MadeFile, Tables
+from openhood.infra.workers import Body
 
 INDEX_FROM_ROWS = 2_000_000
 INDEX_FROM_BYTES = 300_000_000
@@ -36,7 +37,7 @@ _lock = threading.Lock()
 class Page:
     """A page of rows as JSON, with the commit it is of. ``is_final``: the same question has the same answer later."""
 
-    body: bytes
+    body: Body
     commit: Oid
     is_public: bool
     is_final: bool
@@ -85,10 +86,13 @@ def _page(
         "language": language,
         "index": None,
     }
+    index: Path | None = None
     if sum(counts) > INDEX_FROM_ROWS or sum(footer.memory_bytes for footer in known) > INDEX_FROM_BYTES:
         index = _index_of(sv, place.repo, tables, params)
         params["index"] = None if index is None else str(index)
-    answer = running.run(sv, place.repo, "search", files=tables.files, params=params, lane=running.QUERY)
+    answer = running.run(
+        sv, place.repo, "search", files=tables.files, params=params, lane=running.QUERY, made=index
+    )
     return Page(answer.body, place.at.commit, links.is_open(place.repo), not tables.is_partial)
 
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from openhood.base.errors import EntryNotFound
 from openhood.base.names import Oid
-from openhood.engines.git.objects import TreeEntry, name_bytes
+from openhood.engines.git.objects import (
+    TreeEntry,
+    decode_raw_tree,
+    is_dir_mode,
+    is_file_mode,
+    name_bytes,
+    name_text,
+)
 from openhood.engines.git.store import ObjectDb
 
 
@@ -70,6 +77,25 @@ def iter_files(db: ObjectDb, tree_oid: Oid, prefix: str = "") -> Iterator[WalkEn
     for entry in _entries(db, root, start=start, recursive=True, cursor=None):
         if not entry.is_dir:
             yield entry
+
+
+def iter_file_oids(db: ObjectDb, tree_oid: Oid) -> Iterator[tuple[str, Oid]]:
+    """Yield path and id of every regular file of a root tree, in git's order; links and submodules are left out.
+
+    What `iter_files` says of a whole tree, a directory parsed at a time: for those who want all files of many.
+    """
+    stack = [("", iter(decode_raw_tree(db.raw_tree(tree_oid).raw)))]
+    while stack:
+        base, entries = stack[-1]
+        for name, mode, oid in entries:
+            if is_file_mode(mode):
+                yield base + name_text(name), Oid(oid.hex())
+            elif is_dir_mode(mode):
+                below = db.raw_tree(Oid(oid.hex())).raw
+                stack.append((f"{base}{name_text(name)}/", iter(decode_raw_tree(below))))
+                break
+        else:
+            stack.pop()
 
 
 def _directory(db: ObjectDb, tree_oid: Oid, base: str) -> Oid:

@@ -45,6 +45,15 @@ ROWS_PER_PAGE = 100
 MAX_BODY_BYTES = 100 * 1024**2
 _MAX_JSON_DEPTH = 100
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_PLAIN_DTYPES: Mapping[int, str] = {
+    pa.bool_().id: "bool",
+    **{kind.id: str(kind) for kind in (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.string())},
+    **{kind.id: str(kind) for kind in (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())},
+    pa.float32().id: "float32",
+    pa.float64().id: "float64",
+    pa.large_string().id: "large_string",
+}
+"""What the features call types whose values Python has as they are: most columns are of one of them."""
 
 
 def render_rows(
@@ -134,6 +143,9 @@ def _column(table: pa.Table, name: str, feature: Feature, row_idx: Sequence[int]
 
 def _suited(column: pa.ChunkedArray, feature: Feature) -> pa.ChunkedArray:
     """Return a column in a type whose values Python can tell, and that the card wants where it says so."""
+    plain_dtype = _PLAIN_DTYPES.get(column.type.id)
+    if plain_dtype is not None and isinstance(feature, dict) and feature.get("dtype") == plain_dtype:
+        return column
     wished = _wished(column.type, feature)
     column = column if wished is None else _cast(column, wished)
     return _cast(column, _told_type(column.type))

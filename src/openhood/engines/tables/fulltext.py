@@ -17,6 +17,8 @@ from openhood.engines.tables.words import texts_in
 
 ROW = "row"
 TEXT = "text"
+LOCK = "index/.tantivy-meta.lock"
+"""What the library locks, below the directory of an index, to open it."""
 _TOKENIZER = "openhood"
 _HEAP_BYTES = 128 * 1024 * 1024
 _BATCH_ROWS = 4096

@@ -1,7 +1,8 @@
 """Confining a worker: bounded memory and files, and where the kernel can (Landlock), nothing but what it needs to see.
 
-A worker reads the libraries, the stored objects and the viewer's cache, and writes to that cache only. It connects
-to nothing. Where the kernel is older, the limits on memory, time and files are what is left.
+A worker reads the libraries and the files that its tasks were given, writes to the directory of a task that makes
+files, connects to nothing by TCP and sends signals to nobody. Where the kernel is older, the limits on memory, time and
+files are what is left.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _MADE_BY_WORKERS = (1 << 1) | sum(1 << bit for bit in (4, 5, 7, 8))
 and no devices, pipes or sockets.
 """
 _TCP = (1 << 0) | (1 << 1)  # bind, connect
+_SCOPED = (1 << 0) | (1 << 1)
+"""Abstract sockets of others, and signals to others: the hub runs as the same user."""
 _PR_SET_NO_NEW_PRIVS = 38
 _SYSTEM_PATHS = (
     *("/usr", "/lib", "/lib64", "/bin"),
@@ -48,11 +51,17 @@ _OF_FILES = 0b111 | _TRUNCATE
 _PATH = re.compile(r"(?:/[\w.+-]+){2,}")
 
 
-def confine(config: dict[str, Any]) -> None:
-    """Bound this process for good. ``config``: memory_bytes, file_bytes, read and write (lists of directories)."""
+def confine(
+    config: dict[str, Any], *, read: Sequence[str], write: Sequence[str], locks: Sequence[str] = ()
+) -> None:
+    """Bound this process for good. ``config``: memory_bytes, file_bytes.
+
+    ``read`` are files, and directories with all that is in them; ``write`` are directories; ``locks`` are files that
+    are opened for writing by those who only read what lies beside them.
+    """
     _limit(int(config["memory_bytes"]), int(config["file_bytes"]))
     with suppress(OSError, AttributeError):
-        _landlock(config["read"], config["write"])
+        _landlock(read, write, locks)
 
 
 def landlock_version() -> int:
@@ -83,7 +92,7 @@ def _limit(memory_bytes: int, file_bytes: int) -> None:
     os.nice(5)
 
 
-def _landlock(readable: Sequence[str], writable: Sequence[str]) -> None:
+def _landlock(readable: Sequence[str], writable: Sequence[str], locks: Sequence[str]) -> None:
     version = landlock_version()
     if version < 1:
         return
@@ -91,7 +100,9 @@ def _landlock(readable: Sequence[str], writable: Sequence[str]) -> None:
     handled = _READ | _WRITE
     handled |= _REFER if version >= 2 else 0
     handled |= _TRUNCATE if version >= 3 else 0
-    attributes = struct.pack("<QQ", handled, _TCP) if version >= 4 else struct.pack("<Q", handled)
+    # Older kernels know fewer fields.
+    fields = [handled, *([_TCP] if version >= 4 else []), *([_SCOPED] if version >= 6 else [])]
+    attributes = struct.pack(f"<{len(fields)}Q", *fields)
     ruleset = libc.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
     if ruleset < 0:
         return
@@ -101,6 +112,8 @@ def _landlock(readable: Sequence[str], writable: Sequence[str]) -> None:
             _allow(libc, ruleset, path, _READ & handled)
         for path in writable:
             _allow(libc, ruleset, path, handled & ~_WRITE | _MADE_BY_WORKERS)
+        for path in locks:
+            _allow(libc, ruleset, path, handled & _OF_FILES)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if libc.syscall(_RESTRICT_SELF, ruleset, 0) != 0:
             raise OSError(ctypes.get_errno(), "landlock")

@@ -4,7 +4,8 @@
 the wanted columns of the row group are        how its rows are read
 =============================================  ================================================================
 on this machine, up to 64 MiB                  by Polars, which decodes dictionaries and the pages it needs;
-                                               columns of a mebibyte or more by their page index, if they have one
+                                               columns whose every leaf has a mebibyte or more by
+                                               their page index, if they have one
 far away, up to 16 MiB                         whole columns are brought here, then by Polars
 larger, with a page index                      only the pages that hold the rows (`slicer`)
 larger, without, among the first rows of it    by pyarrow from the beginning of the columns on
@@ -266,10 +267,13 @@ def _read_whole(
 
 
 def _is_sliced(source: Source, ends: Ends, pieces: Sequence[tuple[int, int, int]], name: str) -> bool:
-    """Tell whether the pages of a column are worth to be looked up."""
-    leaves = ends.numbers([name])
+    """Tell whether the pages of a column are worth to be looked up.
+
+    Leaves of one column are read together: where one of them is a single page, so are all rows of the others.
+    """
+    leaves = ends.leaves[name]
     return source.is_whole and all(
-        sum(length for _start, length in ends.spans(group, leaves)) >= _SLICED_BYTES
+        min((length for _start, length in ends.spans(group, leaves)), default=0) >= _SLICED_BYTES
         and slicer.has_index(ends, group, leaves)
         for group, _start, _count in pieces
     )

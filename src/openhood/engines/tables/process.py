@@ -8,6 +8,7 @@ too long, wherever it is stuck, and dies with the nursery. What a hostile file d
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -20,8 +21,8 @@ from typing import Any
 
 import orjson
 
-from openhood.base.errors import HubError, TableUnreadable
-from openhood.engines.tables import jail
+from openhood.base.errors import HubError, TableTooLarge, TableUnreadable
+from openhood.engines.tables import fulltext, jail
 from openhood.engines.tables.ops import find_op, preload
 from openhood.engines.tables.task import Reply, Source, Task
 
@@ -88,7 +89,14 @@ def _said(error: Exception) -> str:
 
 
 def _serve(channel: _Channel, config: dict[str, Any]) -> None:
-    jail.confine(config)
+    kind, payload = channel.receive()
+    if kind != b"C":
+        os._exit(1)
+    may = orjson.loads(payload)
+    read = [str(path) for path in may["read"]]
+    # A directory that may be read is an index of words, which is locked to be opened.
+    locks = [f"{path}/{fulltext.LOCK}" for path in read if os.path.isdir(path)]
+    jail.confine(config, read=read, write=may["write"], locks=locks)
     while True:
         kind, payload = channel.receive()
         if kind != b"T":
@@ -99,6 +107,11 @@ def _serve(channel: _Channel, config: dict[str, Any]) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds + _HARD_GRACE_S)
         try:
             reply = perform(_task(channel, request, seconds))
+            if len(reply.body) > may["answer_bytes"]:
+                raise TableTooLarge(
+                    f"The answer is larger than {may['answer_bytes'] // 1024**2} MiB, which is the most of one. Ask "
+                    "for fewer rows or columns."
+                )
             facts = orjson.dumps(reply.facts, option=orjson.OPT_NON_STR_KEYS)
         except HubError as error:
             refusal = {"kind": type(error).__name__, "message": error.message}
@@ -123,6 +136,9 @@ def _task(channel: _Channel, request: dict[str, Any], seconds: float) -> Task:
 
 def _nursery(control: socket.socket, config: dict[str, Any]) -> None:
     preload()
+    # A collection would look at all that is loaded, and by that copy its memory, in each child anew.
+    gc.collect()
+    gc.freeze()
     # Children that ended are not kept in the system's table for anybody to ask about.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:

@@ -75,10 +75,11 @@ def _one_select(con: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 def _tree(con: duckdb.DuckDBPyConnection, sql: str) -> Any:  # Any: JSON of the parser's own shape
     try:
-        row = con.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+        # All are fetched: a result that may have more rows keeps others from the connection.
+        found = con.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     except duckdb.Error as error:
         raise SqlRefused(_first_lines(error)) from None
-    tree = orjson.loads(row[0]) if row is not None else {"error": True}
+    tree = orjson.loads(found[0][0]) if found else {"error": True}
     if tree.get("error"):
         raise SqlRefused(str(tree.get("error_message", "This statement cannot be understood."))[:500])
     return tree

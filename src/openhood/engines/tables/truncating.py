@@ -69,13 +69,13 @@ def first_rows(
             f"The size of the content of the first rows ({around} B) exceeds the maximum supported size ({MAX_BYTES} B) "
             "even after truncation. Please report the issue."
         )
-    kept, is_cut = _fitting(items, MAX_BYTES - around, _kept_columns(features, items))
+    kept, is_cut = _fitting(items, MAX_BYTES - around, features)
     rows = [orjson.Fragment(each) for each in kept]
     return dumps({**answer, "rows": rows, "truncated": not is_all or is_cut})
 
 
 def _fitting(
-    items: Sequence[dict[str, Any]], max_bytes: int, kept_columns: frozenset[str]
+    items: Sequence[dict[str, Any]], max_bytes: int, features: Mapping[str, Feature]
 ) -> tuple[list[bytes], bool]:
     """Return the rows that fit, as JSON, and whether some are left out."""
     made: list[bytes] = []
@@ -86,6 +86,7 @@ def _fitting(
     if size >= max_bytes:
         # The brackets and commas of the list itself: one less than there are rows.
         size -= _COMMA_BYTES if made else 0
+        kept_columns = _kept_columns(features, items)
         for at in range(len(made) - 1, -1, -1):
             if size < max_bytes:
                 break

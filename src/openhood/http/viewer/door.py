@@ -13,6 +13,7 @@ import orjson
 from starlette.responses import Response
 
 from openhood.base.errors import (
+    Forbidden,
     GatedRepo,
     HubError,
     InvalidCredentials,
@@ -116,7 +117,7 @@ def render_error(error: HubError, headers: dict[str, str]) -> Response:
     """Return a refusal as the original writes it; `http.errors` calls this."""
     code, status, message = _as_the_original(error)
     # Whoever is let in a moment later is not to be told the old refusal by a cache.
-    is_of_access = isinstance(error, _HIDDEN)
+    is_of_access = isinstance(error, (*_HIDDEN, Forbidden))
     headers = {
         **headers,
         "X-Error-Code": code,

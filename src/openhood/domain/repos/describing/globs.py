@@ -26,6 +26,7 @@ _IGNORED = frozenset(
 )
 # A hidden name, or a folder like ``__pycache__``.
 _UNUSUAL = re.compile(r"(?:^|/)(?:\.(?!\.*(?:/|$))|__[^/]*/)")
+_MAYBE_UNUSUAL = (".", "__")
 
 
 class BadPattern(ValueError):
@@ -59,7 +60,12 @@ class PathSet:
         return [
             path
             for path in paths
-            if path.rpartition("/")[2] not in _IGNORED and not _UNUSUAL.search(path[start:])
+            if path.rpartition("/")[2] not in _IGNORED
+            # Nearly no path has any of these: looking for them takes a quarter of the expression's time.
+            and not (
+                (path.startswith(_MAYBE_UNUSUAL, start) or "/." in path or "/__" in path)
+                and _UNUSUAL.search(path[start:])
+            )
         ]
 
     def matching(self, pattern: str) -> list[str]:

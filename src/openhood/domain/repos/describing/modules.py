@@ -185,8 +185,23 @@ def infer_module(splits: Iterable[Sequence[str]], *, list_archive: ListArchive |
 
 def of_module(module: str, paths: Iterable[str]) -> list[str]:
     """Return the files that a module reads, and those that it needs to understand them."""
-    pattern = _filter_of(module)
-    return [path for path in paths if pattern.match(path)]
+    pattern, names = _filter_of(module), _METADATA_OF.get(module, ())
+    by_ending: dict[str, bool] = {}
+    found = []
+    for path in paths:
+        if "\n" in path:
+            is_read = pattern.match(path) is not None
+        else:
+            # What comes before the first dot decides nothing but for names, and most files have the same after it.
+            dot = path.find(".")
+            ending = path[dot:] if dot >= 0 else ""
+            known = by_ending.get(ending)
+            if known is None:
+                known = by_ending[ending] = pattern.match(ending) is not None
+            is_read = known or path.endswith(names)
+        if is_read:
+            found.append(path)
+    return found
 
 
 def sorted_out(
@@ -197,17 +212,21 @@ def sorted_out(
         return list(paths), []
     stated = options.get("metadata_filenames")
     names = {str(name) for name in stated} if isinstance(stated, list) else set(METADATA_NAMES)
-    endings = set(_ENDINGS[module])
+    known = _ENDINGS[module]
+    by_ending: dict[str, tuple[bool, bool]] = {}
     files, metadata = [], []
     for path in paths:
-        parts = path.rpartition("/")[2].rsplit(".", 2)
-        last = [part.lower() for part in parts[1:]]
-        if endings & set(last):
+        name = path.rpartition("/")[2]
+        ending = name[name.find(".") :] if "." in name else ""
+        told = by_ending.get(ending)
+        if told is None:
+            last = [part.lower() for part in ending.split(".")[1:]][-2:]
+            told = by_ending[ending] = any(part in known for part in last), last[-1:] == ["zip"]
+        is_row, is_archive = told
+        if is_row or (is_archive and name not in names):
             files.append(path)
-        elif path.rpartition("/")[2] in names:
+        elif name in names:
             metadata.append(path)
-        elif last and last[-1] == "zip":
-            files.append(path)
     return files, metadata
 
 
@@ -226,12 +245,13 @@ def _filter_of(module: str) -> re.Pattern[str]:
 
 
 def _of_list(paths: Sequence[str], list_archive: ListArchive | None) -> Module | None:
+    # Most files have the same name after its first dot, so that is taken apart once.
+    names = (path.rpartition("/")[2] for path in paths)
+    endings = Counter((name.partition(".")[2], name in _ALL_METADATA_NAMES) for name in names if "." in name)
     counts: Counter[tuple[str, bool]] = Counter()
-    for path in paths:
-        name = path.rpartition("/")[2]
-        is_metadata = name in _ALL_METADATA_NAMES
-        for part in name.split(".")[1:]:
-            counts[part.lower(), is_metadata] += 1
+    for (ending, is_metadata), count in endings.items():
+        for part in ending.split("."):
+            counts[part.lower(), is_metadata] += count
 
     def weight(item: tuple[tuple[str, bool], int]) -> tuple[bool, int, int, str]:
         (ending, is_metadata), count = item

@@ -28,6 +28,8 @@ _ANY_KEYWORD = "|".join(sorted(_PLACE, key=len, reverse=True))
 # A keyword of a file's name is followed by something; in that of a folder it may be the last.
 _IN_NAME = re.compile(rf"(?:^|(?<=[{_BETWEEN}]))(?:{_ANY_KEYWORD})(?=[{_BETWEEN}])")
 _IN_FOLDER = re.compile(rf"(?:^|(?<=[{_BETWEEN}]))(?:{_ANY_KEYWORD})(?=[{_BETWEEN}]|$)")
+_ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
+_HARBOR_NAMES = ("task.toml", "instruction.md")
 _SHARD = re.compile(r"(.+)-[0-9]{5}-of-[0-9]{5}(?:[^/]*)\.[^/]*", re.DOTALL)
 _SPLIT_OF_SHARD = re.compile(r"(.+)-[0-9]{5}-of-[0-9]{4}[0-9]*.*")
 
@@ -82,11 +84,9 @@ def _logs(paths: Sequence[str], start: int) -> dict[str, list[str]]:
 
 
 def _harbor(paths: Sequence[str], start: int) -> dict[str, list[str]]:
+    likely = [path for path in paths if path.endswith(_HARBOR_NAMES)]
     files = [
-        path
-        for name in ("task.toml", "instruction.md")
-        for path in paths
-        if path[start:] == name or path.endswith(f"/{name}")
+        path for name in _HARBOR_NAMES for path in likely if path[start:] == name or path.endswith(f"/{name}")
     ]
     return {"test": files} if files else {}
 
@@ -118,14 +118,25 @@ def _patterns_of_folder(folder: str) -> list[tuple[str, int]]:
 def _by_file_names(paths: Sequence[str], start: int) -> dict[str, list[str]]:
     """A keyword at the start of a file's name, or within it."""
     matches: Matches = {}
+    patterns_of: dict[bytes, list[tuple[str, int]]] = {}
     for path in paths:
-        found = {}
-        for match in _IN_NAME.finditer(path[max(path.rfind("/") + 1, start) :]):
-            split, number = _PLACE[match[0]]
-            found[split, 2 * number + (match.start() > 0)] = True
-        for split, pattern in found:
+        name = path[max(path.rfind("/") + 1, start) :]
+        # One digit is as good as another, and most names differ by their number only.
+        known_as = name.encode("utf-8", "surrogatepass").translate(_ANY_DIGIT)
+        places = patterns_of.get(known_as)
+        if places is None:
+            places = patterns_of[known_as] = _patterns_of_name(name)
+        for split, pattern in places:
             matches.setdefault(split, {}).setdefault(pattern, []).append(path)
     return _in_order(matches)
+
+
+def _patterns_of_name(name: str) -> list[tuple[str, int]]:
+    found = {}
+    for match in _IN_NAME.finditer(name):
+        split, number = _PLACE[match[0]]
+        found[split, 2 * number + (match.start() > 0)] = True
+    return list(found)
 
 
 def _in_order(matches: Matches) -> dict[str, list[str]]:

@@ -24,6 +24,9 @@ from openhood.engines.tables.task import Source
 
 MAX_MEMBER_BYTES = 1 << 30
 _ROWS_AT_ONCE = 10_000
+_HEAD_ROWS = 1_000
+"""Rows of metadata that are read at once where only the first rows are wanted, so smaller chunks are."""
+_WHOLE_CHUNK_BYTES = 10 << 20
 _ARCHIVED_AT_ONCE = 100
 _BYTES_AT_ONCE = 64 << 20
 
@@ -80,8 +83,7 @@ def _labels(kind: Kind, given: Given, files: Sequence[str], archives: Sequence[S
     if told is not None and not archives:
         return list(told) or None
     labels = Labels(set(), set())
-    for path in files:
-        labels.add(path)
+    labels.add_all(files)
     for source in archives:
         for entry in entries(source, given.check, given.progress):
             if _is_row(kind, entry.inner or ""):
@@ -206,9 +208,10 @@ class _Described:
         given = self._given
         with opened() as file:
             if path.endswith(".csv"):
-                yield from delimited.read_csv(file, chunk_rows=10_000, features=None)
+                chunk_rows = _ROWS_AT_ONCE if given.chunk_bytes >= _WHOLE_CHUNK_BYTES else _HEAD_ROWS
+                yield from delimited.read_csv(file, chunk_rows=chunk_rows, features=None)
             elif path.endswith(".jsonl"):
-                yield from jsonlines.read_lines(file, chunk_bytes=10 << 20)
+                yield from jsonlines.read_lines(file, chunk_bytes=given.chunk_bytes)
             else:
                 data = file.read(MAX_MEMBER_BYTES)
                 for batch in pq.ParquetFile(pa.BufferReader(data)).iter_batches():

@@ -53,17 +53,29 @@ class Layout:
 def layout_of(kind: Kind, paths: Iterable[str], metadata_names: Iterable[str] = METADATA) -> Layout:
     """Sort paths into rows, metadata files and archives; others are passed over."""
     known = frozenset(metadata_names)
+    by_ending: dict[str, tuple[bool, bool]] = {}
     files, metadata, archives = [], [], []
     for path in paths:
         name = path.rpartition("/")[2]
-        endings = name.lower().split(".")[1:][-2:]
-        if any(ending in kind.endings for ending in endings):
+        # Most files have the same after their first dot, so that is looked at once.
+        ending = name.partition(".")[2]
+        told = by_ending.get(ending)
+        if told is None:
+            told = by_ending[ending] = _what_is(kind, name)
+        is_row, is_archive = told
+        if is_row:
             files.append(path)
         elif name in known:
             metadata.append(path)
-        elif endings and endings[-1] == "zip":
+        elif is_archive:
             archives.append(path)
     return Layout(tuple(files), tuple(metadata), tuple(archives))
+
+
+def _what_is(kind: Kind, name: str) -> tuple[bool, bool]:
+    """Tell of a file's name whether it is a row's, and whether it is an archive's."""
+    endings = name.lower().split(".")[1:][-2:]
+    return any(ending in kind.endings for ending in endings), endings[-1:] == ["zip"]
 
 
 @dataclass(slots=True)
@@ -77,6 +89,11 @@ class Labels:
         """Take note of a file."""
         self.names.add(label_of(path))
         self.depths.add(path.count("/"))
+
+    def add_all(self, paths: Iterable[str]) -> None:
+        """Take note of files, one of each directory."""
+        for path in {path.rpartition("/")[0]: path for path in paths}.values():
+            self.add(path)
 
     def shown(self, *, drop: bool | None) -> list[str] | None:
         """Return the labels in order; None where rows have none. ``drop``: as the card says."""
