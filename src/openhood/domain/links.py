@@ -6,19 +6,35 @@ URLs around the tokens are the doors'.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from openhood.base.errors import Unavailable
 from openhood.domain.services import Services
 from openhood.infra import sealing, signing
 from openhood.infra.signing import BadLink, ExpiredLink, Facts
 
-__all__ = ["BadLink", "ExpiredLink", "Facts", "check_token", "derive_key", "make_token", "seal", "unseal"]
+__all__ = [
+    "BadLink",
+    "ExpiredLink",
+    "Facts",
+    "check_token",
+    "derive_key",
+    "make_token",
+    "make_token_until",
+    "seal",
+    "unseal",
+]
 
 
 def make_token(sv: Services, *, purpose: str, facts: Facts, lifetime_s: float) -> str:
     """Return a URL-safe token that says ``facts`` for ``lifetime_s`` seconds; ``purpose`` binds its use."""
-    expires_at = sv.clock.now() + timedelta(seconds=lifetime_s)
+    return make_token_until(
+        sv, purpose=purpose, facts=facts, expires_at=sv.clock.now() + timedelta(seconds=lifetime_s)
+    )
+
+
+def make_token_until(sv: Services, *, purpose: str, facts: Facts, expires_at: datetime) -> str:
+    """Return a token as `make_token` does, the same whenever it is made for the same moment."""
     return signing.sign(_secret(sv), purpose=purpose, facts=facts, expires_at=expires_at)
 
 

@@ -63,13 +63,12 @@ def quoted(path: str) -> str:
 
 
 def _token(sv: Services, place: Place) -> str:
-    now = sv.clock.now()
-    expires_s = int(now.timestamp()) // _STEP_S * _STEP_S + _STEP_S + _LEAST_S
-    return links.make_token(
+    expires_s = int(sv.clock.now().timestamp()) // _STEP_S * _STEP_S + _STEP_S + _LEAST_S
+    return links.make_token_until(
         sv,
         purpose=PURPOSE,
         facts=_facts(place.repo, place.at.commit, place.config.name, place.split.name),
-        lifetime_s=(datetime.fromtimestamp(expires_s, UTC) - now).total_seconds(),
+        expires_at=datetime.fromtimestamp(expires_s, UTC),
     )
 
 
