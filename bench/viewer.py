@@ -78,7 +78,7 @@ class Table:
         """Ask the viewer and return the milliseconds that it took, the parsing of the answer not counted."""
         query = urlencode({"config": "default", "split": "train", **params})
         path = f"/api/datasets/{self.repo}/viewer/{endpoint}?{query}"
-        return 1000 * seconds(lambda: self.site.call("GET", path))
+        return 1000 * seconds(lambda: self.site.get_again(path))
 
     def from_files(self) -> str:
         """Return what DuckDB reads them from."""

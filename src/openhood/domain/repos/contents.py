@@ -26,6 +26,8 @@ _MAX_SIZE = 2**63 - 1
 _REMEMBERED_FILES = 100
 """Trees with fewer files are added up again faster than they would push better facts out of the cache."""
 _FACT_BYTES = 300
+_KEPT_AT_ONCE = 16
+"""Of so few files is remembered what they are: pages of a table ask for the same ones again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +52,33 @@ def find_contents(sv: Services, repo: Repo, objects: ObjectDb, oids: Collection[
     found: dict[Oid, Content] = {}
     pointers: dict[Oid, Sha256] = {}
     for oid in oids:
-        size = objects.kind_and_size(oid)[1]
-        pointer = parse_pointer(objects.read(oid)[1]) if size < MAX_POINTER_BYTES else None
-        if pointer is None:
+        size, sha256 = _size_or_pointer(sv, objects, oid, is_kept=len(oids) <= _KEPT_AT_ONCE)
+        if sha256 is None:
             found[oid] = Content(oid, size, None)
         else:
-            pointers[oid] = pointer.oid
+            pointers[oid] = sha256
     if pointers:
         with sv.db.read() as tx:
             linked = storage_rows.find_linked(tx, repo.id, set(pointers.values()))
         for oid, sha256 in pointers.items():
             if sha256 in linked:
                 found[oid] = Content(oid, linked[sha256].size_bytes, linked[sha256])
+    return found
+
+
+def _size_or_pointer(
+    sv: Services, objects: ObjectDb, oid: Oid, *, is_kept: bool
+) -> tuple[int, Sha256 | None]:
+    """Return a blob's size, and the object that it points to if it is a pointer."""
+    key = ("pointer", oid)
+    known = sv.facts.get(key) if is_kept else None
+    if isinstance(known, tuple):
+        return known
+    size = objects.kind_and_size(oid)[1]
+    pointer = parse_pointer(objects.read(oid)[1]) if size < MAX_POINTER_BYTES else None
+    found = (size, None if pointer is None else pointer.oid)
+    if is_kept:
+        sv.facts.put(key, found, weight=_FACT_BYTES)
     return found
 
 

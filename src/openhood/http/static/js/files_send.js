@@ -130,6 +130,8 @@ export function sameOrigin(address) {
 
 const placeOf = (api) => `upload:${api}:`;
 
+const memoryOf = (hub, item) => placeOf(hub.words.api) + item.sha256;
+
 // The names of files whose upload broke off and can go on.
 export function interrupted(api) {
   const names = [];
@@ -152,6 +154,8 @@ export async function sendLarge(hub, item, { told, onSent }) {
   if (planned.error) throw new Refused(planned.error.code, planned.error.message.replace(`Object ${item.sha256}`, item.path));
   const upload = planned.actions?.upload;
   if (!upload) {
+    // The page may have gone while the last answer was on its way.
+    localStorage.removeItem(memoryOf(hub, item));
     told(words.wordThere);
     onSent(item.file.size);
     return;
@@ -165,7 +169,7 @@ export async function sendLarge(hub, item, { told, onSent }) {
 }
 
 async function sendParts(hub, item, upload, onSent) {
-  const memory = placeOf(hub.words.api) + item.sha256;
+  const memory = memoryOf(hub, item);
   const partBytes = Number(upload.header.chunk_size);
   const fresh = { partBytes, until: Date.now() + upload.expires_in * 1000, path: item.path, upload, tags: {} };
   const kept = JSON.parse(localStorage.getItem(memory) ?? "null");
