@@ -47,7 +47,7 @@ $(VENV)/.browser: $(VENV)/.test
 	@$(BIN)/uv pip install --quiet --python $(VENV) --group browser
 	@touch $@
 
-browser: $(VENV)/.browser ## Run stories, accessibility and budgets in a real Chromium (about five minutes)
+browser: $(VENV)/.browser ## Run stories, accessibility and budgets in a real Chromium (about seven minutes)
 	@$(BIN)/pytest tests/browser
 
 screenshots: $(VENV)/.browser ## Take every kind of page, wide and narrow, light and dark, into screenshots/
